@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rule table: does this host report the node to Nova, and why (not)?
+
+Nova's resource tracker moves a compute node row to whichever service reports
+the node, so a report is a claim. The table keeps a free node from changing
+hands more than once per change of members:
+
+* what the ring no longer gives to this host is not reported any more, at
+  once;
+* what it newly gives is claimed at once when nobody lives who holds it and no
+  peer is missing, otherwise when the members were unchanged for the settle
+  time, in which a live holder sees the same members and lets go;
+* what a live host took although the ring gives it to this host (its list of
+  peers differs, or it was in the middle of a sweep) is not snatched back but
+  contested with growing patience.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Collection, Mapping
+
+from nova_ironic_partition.core.identity import HostName
+from nova_ironic_partition.core.membership import View
+
+#: Seconds after which a contested node is claimed again at the latest.
+LONGEST_PATIENCE = 3600.0
+
+
+class Rule(enum.Enum):
+    """The first of these that matches decides."""
+
+    INSTANCE_HERE = "instance here"
+    INSTANCE_ELSEWHERE = "instance elsewhere"
+    NO_MEMBER = "no member"
+    RING_OTHER = "ring: other host"
+    RING_HELD = "ring: held"
+    UNSETTLED = "waiting: membership"
+    RING_FREE = "ring: free"
+    CONTESTED = "waiting: contested"
+    HANDOVER = "waiting: handover"
+    RING_TAKEN = "ring: taken over"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision about one node, with its reason.
+
+    :param mine: this host reports the node.
+    :param owner: who should have it; ``None`` if the table cannot know.
+    :param reason: a sentence that an operator can act on.
+    """
+
+    mine: bool
+    owner: HostName | None
+    rule: Rule
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Contest:
+    """A node that a live host took while the ring gave it to this host.
+
+    :param rounds: how often it happened without a change of members.
+    :param until: monotonic seconds before which it is left alone.
+    """
+
+    rounds: int
+    until: float
+
+    @classmethod
+    def next(
+        cls, earlier: Contest | None, settle_time: float, now: float
+    ) -> Contest:
+        """One more round; the patience doubles each time."""
+        rounds = earlier.rounds + 1 if earlier else 1
+        patience = max(settle_time, 1.0) * 2.0 ** min(rounds, 12)
+        return cls(rounds, now + min(patience, LONGEST_PATIENCE))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a sweep knows beside the nodes themselves.
+
+    :param me: this host.
+    :param instances: uuids of the instances whose host this is.
+    :param holders: node -> host of its compute node row. A free node that is
+        missing here has no row.
+    :param live: hosts whose service is a member by the rules of
+        :mod:`~nova_ironic_partition.core.membership`, configured or not.
+    :param contests: node -> how often it was taken from us.
+    :param settle_time: seconds.
+    :param now: monotonic seconds.
+    """
+
+    me: HostName
+    view: View
+    instances: Collection[str]
+    holders: Mapping[str, HostName]
+    live: Collection[HostName]
+    contests: Mapping[str, Contest]
+    settle_time: float
+    now: float
+
+
+def ring_verdict(
+    node_id: str,
+    instance_id: str | None,
+    view: View,
+    me: HostName,
+    instances: Collection[str],
+) -> Verdict | None:
+    """The part of the table that needs no compute node rows.
+
+    :returns: ``None`` if the ring gives the free node to this host, so that
+        its row decides; see :func:`claim_verdict`.
+    """
+    if instance_id is not None:
+        if instance_id in instances:
+            return Verdict(
+                True,
+                me,
+                Rule.INSTANCE_HERE,
+                f"instance {instance_id} belongs to {me}",
+            )
+        return Verdict(
+            False,
+            None,
+            Rule.INSTANCE_ELSEWHERE,
+            f"instance {instance_id} belongs to another host",
+        )
+    owner = view.ring.owner(node_id)
+    if owner is None:
+        return Verdict(
+            False, None, Rule.NO_MEMBER, "no peer is up and enabled"
+        )
+    if owner != me:
+        return Verdict(
+            False, owner, Rule.RING_OTHER, f"the ring names {owner}"
+        )
+    return None
+
+
+def claim_verdict(node_id: str, evidence: Evidence) -> Verdict:
+    """Report a free node that the ring gives to this host, or wait?"""
+    me, view, now = evidence.me, evidence.view, evidence.now
+    holder = evidence.holders.get(node_id)
+    if holder == me:
+        return Verdict(True, me, Rule.RING_HELD, f"the ring names {me}")
+    if holder is None or holder not in evidence.live:
+        gone = f"its holder {holder} is gone" if holder else "nobody holds it"
+        if not view.settled(now, evidence.settle_time):
+            return Verdict(
+                False,
+                me,
+                Rule.UNSETTLED,
+                f"the ring names {me} and {gone}, but peers are missing: "
+                "waiting for the membership to settle",
+            )
+        return Verdict(
+            True, me, Rule.RING_FREE, f"the ring names {me} and {gone}"
+        )
+    contest = evidence.contests.get(node_id)
+    if contest is not None and now < contest.until:
+        return Verdict(
+            False,
+            me,
+            Rule.CONTESTED,
+            f"the ring names {me}, but {holder} took it: does {holder} have "
+            "another peer_list?",
+        )
+    if not view.aged(now, evidence.settle_time):
+        return Verdict(
+            False,
+            me,
+            Rule.HANDOVER,
+            f"the ring names {me}: waiting for {holder} to give it away",
+        )
+    return Verdict(
+        True,
+        me,
+        Rule.RING_TAKEN,
+        f"the ring names {me}, and {holder} had time to give it away",
+    )
+
+
+def judge(
+    node_id: str, instance_id: str | None, evidence: Evidence
+) -> Verdict:
+    """The whole table for one node."""
+    return ring_verdict(
+        node_id, instance_id, evidence.view, evidence.me, evidence.instances
+    ) or claim_verdict(node_id, evidence)

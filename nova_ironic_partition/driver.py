@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The virt driver: nova's ironic driver with another idea of ownership.
+
+A table of contents: what decides which nodes this service reports is
+overridden and delegated; everything else (spawn, destroy, power, rescue,
+consoles, volumes, networks, the provider tree) is nova's own code.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import nova.conf
+from nova import context as nova_context
+from nova import exception
+from nova import utils as nova_utils
+from nova.virt.ironic import driver as ironic
+from oslo_log import log as logging
+
+from nova_ironic_partition import conf as options
+from nova_ironic_partition.adapters.baremetal_nodes import (
+    PAGE_TIMEOUT,
+    BaremetalNodes,
+    VersionError,
+)
+from nova_ironic_partition.adapters.nova_claims import NovaClaims
+from nova_ironic_partition.adapters.nova_services import NovaServices
+from nova_ironic_partition.node_cache import NodeCache
+from nova_ironic_partition.partition import Partition
+from nova_ironic_partition.ports import InventoryError
+from nova_ironic_partition.reload import serve_sighup
+
+LOG = logging.getLogger(__name__)
+CONF = nova.conf.CONF
+
+options.register_opts(CONF)
+# Nova's own peer_list, which nobody reads any more, would make each reload
+# warn of an ignored change to an immutable option.
+next(
+    opt for opt in nova.conf.ironic.ironic_options if opt.name == "peer_list"
+).mutable = True
+
+
+class IronicPartitionDriver(ironic.IronicDriver):
+    """Shares the nodes of one conductor group with its peers.
+
+    Use as ``[DEFAULT]compute_driver =
+    ironic_partition.IronicPartitionDriver``.
+    """
+
+    def __init__(self, virtapi: Any, read_only: bool = False) -> None:
+        self._node_cache = NodeCache()
+        super().__init__(virtapi, read_only=read_only)
+        self._inventory = BaremetalNodes(
+            lambda: self.ironic_connection,
+            None if CONF.ironic.timeout else PAGE_TIMEOUT,
+        )
+        self.partition: Partition
+
+    @property
+    def node_cache(self) -> NodeCache:
+        """The reported nodes by id, safe to read from any thread."""
+        return self._node_cache
+
+    @node_cache.setter
+    def node_cache(self, nodes: dict[str, Any]) -> None:
+        self._node_cache.replace(nodes)
+
+    def init_host(self, host: str) -> None:
+        """Validate the configuration and start to follow it.
+
+        :param host: this service's host.
+        :raises InvalidConfiguration: bad options, or a bare metal service
+            that is too old.
+        """
+        settings = self._settings_or_refuse(host)
+        self.partition = Partition(
+            settings,
+            self._inventory,
+            NovaServices(self.servicegroup_api.service_is_up),
+            NovaClaims(),
+        )
+        self._require_version()
+        self._follow_configuration()
+        super().init_host(host)
+
+    def load_settings(self, host: str) -> options.Settings:
+        """The settings that the options have now.
+
+        :raises ConfigurationError: bad options.
+        """
+        return options.load(CONF, host)
+
+    def reload_settings(self) -> None:
+        """Put changed options in force, or refuse them as a whole."""
+        old = self.partition.settings
+        try:
+            new = self.load_settings(old.me.display)
+        except options.ConfigurationError as exc:
+            LOG.error(
+                "Refusing the changed configuration, the previous one stays "
+                "in force. %s",
+                exc,
+            )
+            return
+        if new == old:
+            return
+        LOG.info("The partition's configuration changed: %s.", new)
+        self.partition.apply(new)
+        try:
+            self._refresh_cache()
+        except exception.VirtDriverNotReady:
+            LOG.warning("The changed configuration acts at the next sweep.")
+
+    def _settings_or_refuse(self, host: str) -> options.Settings:
+        try:
+            return self.load_settings(host)
+        except options.ConfigurationError as exc:
+            LOG.error("Refusing to start. %s", exc)
+            raise exception.InvalidConfiguration(str(exc)) from exc
+
+    def _require_version(self) -> None:
+        try:
+            self._inventory.require(self.partition.settings.scope)
+        except VersionError as exc:
+            LOG.error("Refusing to start. %s", exc)
+            raise exception.InvalidConfiguration(str(exc)) from exc
+        except InventoryError as exc:
+            LOG.warning("The Bare Metal API %s; will try again.", exc)
+
+    def _follow_configuration(self) -> None:
+        CONF.register_mutate_hook(lambda conf, fresh: self.reload_settings())
+        if nova_utils.concurrency_mode_threading():
+            serve_sighup(CONF, self._reset_service)
+
+    def _reset_service(self) -> None:
+        # Service.reset() of nova, which is out of reach from here.
+        self.virtapi._compute.reset()
+        nova_context.CELL_CACHE = {}
+
+    def _refresh_hash_ring(self, ctxt: Any) -> None:
+        self.partition.observe()
+
+    def _refresh_cache(self) -> None:
+        try:
+            snapshot = self.partition.sweep()
+        except InventoryError as exc:
+            LOG.error(
+                "The Bare Metal API %s; the nodes stay as they were.", exc
+            )
+            raise exception.VirtDriverNotReady() from exc
+        self._node_cache.replace(snapshot.nodes)
+        self.node_cache_time = time.time()

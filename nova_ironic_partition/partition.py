@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This host's share of a partition: sweeps it and remembers the last answer.
+
+A sweep asks the ports, lets the core decide, and swaps one snapshot in. If a
+port fails, the previous snapshot stays.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from oslo_log import log as logging
+
+from nova_ironic_partition.conf import Settings
+from nova_ironic_partition.core import snapshot as core
+from nova_ironic_partition.core.identity import HostName
+from nova_ironic_partition.core.membership import Membership, View
+from nova_ironic_partition.core.ownership import Evidence
+from nova_ironic_partition.ports import (
+    Claims,
+    InventoryError,
+    NodeInventory,
+    ServiceDirectory,
+)
+
+LOG = logging.getLogger(__name__)
+
+
+class Partition:
+    """Owns the settings in force and the last snapshot of this host.
+
+    Readers take ``snapshot`` without a lock; sweeps run one at a time.
+
+    :param clock: returns monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        inventory: NodeInventory,
+        services: ServiceDirectory,
+        claims: Claims,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._inventory = inventory
+        self._services = services
+        self._claims = claims
+        self._clock = clock
+        self._sweeping = threading.Lock()
+        self._view: View | None = None
+        self._guard = core.ShrinkGuard()
+        self._empty: core.Scope | None = None
+        self.snapshot: core.Snapshot | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    def apply(self, settings: Settings) -> None:
+        """Put other settings in force, from the next sweep on."""
+        self._settings = settings
+
+    def observe(self) -> View:
+        """Ask Nova for the members; log what changed."""
+        with self._sweeping:
+            return self._observe(self._settings)
+
+    def sweep(self) -> core.Snapshot:
+        """List and judge all nodes of the partition.
+
+        :returns: the snapshot now in force; the previous one if the listing
+            is in doubt.
+        :raises InventoryError: the Bare Metal API gave no complete answer;
+            the previous snapshot stays in force.
+        """
+        with self._sweeping:
+            return self._sweep(self._settings)
+
+    def _sweep(self, settings: Settings) -> core.Snapshot:
+        started = self._clock()
+        previous = self.snapshot
+        nodes = self._inventory.nodes(settings.scope)
+        listed_at = self._clock()
+        listed = frozenset(node.id for node in nodes)
+        doubt = self._guard.doubts(
+            previous, settings.scope, listed, settings.shrink_percent
+        )
+        if doubt and previous:
+            LOG.warning(
+                "%s. Keeping the previous %d nodes until the next sweep "
+                "confirms it ([ironic_partition]shrink_guard_percent).",
+                doubt,
+                len(previous.nodes),
+            )
+            return previous
+        self._warn_if_empty(settings, listed)
+        # Instances are read after the nodes: a list that is older than the
+        # nodes would miss an instance that was just placed (bug 1853009).
+        instances = self._claims.instances_of(settings.me)
+        view = self._observe(settings)
+        found = core.shortlist(nodes, view, settings.me, instances)
+        evidence = self._evidence(settings, view, instances, found.candidates)
+        taken = core.take(settings.scope, listed, found, evidence)
+        self.snapshot = taken
+        LOG.info(
+            "Partition sweep: %s; %.2f s in the Bare Metal API, %.2f s in "
+            "Nova.",
+            taken.summary(),
+            listed_at - started,
+            self._clock() - listed_at,
+        )
+        for node_id, verdict in taken.waiting.items():
+            LOG.debug("Node %s not reported: %s.", node_id, verdict.reason)
+        return taken
+
+    def _evidence(
+        self,
+        settings: Settings,
+        view: View,
+        instances: frozenset[str],
+        candidates: Iterable[str],
+    ) -> Evidence:
+        holders = self._holders(settings.me, frozenset(candidates))
+        live = set(view.membership.live)
+        strangers = (
+            set(holders.values()) - live - set(view.membership.excluded)
+        )
+        if strangers:
+            records = self._services.of(strangers)
+            live |= {h for h, r in records.items() if r.absence is None}
+        evidence = Evidence(
+            me=settings.me,
+            view=view,
+            instances=instances,
+            holders=holders,
+            live=live,
+            contests={},
+            settle_time=settings.settle_time,
+            now=self._clock(),
+        )
+        return core.with_contests(self.snapshot, evidence)
+
+    def _holders(
+        self, me: HostName, candidates: frozenset[str]
+    ) -> dict[str, HostName]:
+        """Rows are looked up one by one only where they are not ours."""
+        if not candidates:
+            return {}
+        mine = candidates & self._claims.rows_of(me)
+        holders = dict.fromkeys(mine, me)
+        others = candidates - mine
+        if others:
+            holders.update(self._claims.holders_of(others))
+        return holders
+
+    def _observe(self, settings: Settings) -> View:
+        if settings.peers is None:
+            services = {
+                **self._services.ironic(),
+                **self._services.of([settings.me]),
+            }
+            peers = dict.fromkeys([*services, settings.me])
+            membership = Membership.of(peers, services)
+            # Services that have no node yet are not known.
+            complete = False
+        else:
+            services = dict(self._services.of(settings.peers))
+            membership = Membership.of(settings.peers, services)
+            complete = not membership.excluded
+        view = View.after(
+            self._view,
+            membership,
+            points=settings.points,
+            complete=complete,
+            now=self._clock(),
+        )
+        if self._view is None or self._view.membership != membership:
+            level = logging.WARNING if membership.excluded else logging.INFO
+            LOG.log(level, "Members of the ring: %s.", membership)
+        self._view = view
+        return view
+
+    def _warn_if_empty(
+        self, settings: Settings, listed: frozenset[str]
+    ) -> None:
+        """Name the groups that exist, once until nodes appear."""
+        scope = settings.scope
+        if listed or scope.key is None or scope.shard:
+            self._empty = None
+            return
+        if self._empty == scope:
+            return
+        try:
+            groups = self._inventory.groups()
+        except InventoryError:
+            return
+        self._empty = scope
+        LOG.warning(
+            "No node is in conductor group %r ([ironic]partition_key); nodes "
+            "are in: %s.",
+            scope.key.value,
+            ", ".join(map(repr, groups)) or "no group",
+        )
