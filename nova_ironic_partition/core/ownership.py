@@ -24,6 +24,9 @@ from collections.abc import Collection, Mapping
 from nova_ironic_partition.core.identity import HostName
 from nova_ironic_partition.core.membership import View
 
+#: Settle times for which a node is left to the host that took it. Long,
+#: since a peer with another list would answer each claim with its own.
+PATIENCE = 10
 #: Seconds after which a contested node is claimed again at the latest.
 LONGEST_PATIENCE = 3600.0
 
@@ -75,7 +78,7 @@ class Contest:
     ) -> Contest:
         """One more round; the patience doubles each time."""
         rounds = earlier.rounds + 1 if earlier else 1
-        patience = max(settle_time, 1.0) * 2.0 ** min(rounds, 12)
+        patience = max(settle_time, 1.0) * PATIENCE * 2.0 ** min(rounds - 1, 9)
         return cls(rounds, now + min(patience, LONGEST_PATIENCE))
 
 

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud as plain values: nodes, services, rows, and peers that sweep.
+
+Keeps the semantics of the originals that matter for ownership: a resource
+tracker run moves the row of each reported node to the reporting host; a
+service is up while its heartbeat is younger than ``DOWN_TIME``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+
+from nova_ironic_partition import conf
+from nova_ironic_partition.core.identity import HostName
+from nova_ironic_partition.core.membership import ServiceRecord
+from nova_ironic_partition.core.snapshot import NodeRecord, Scope
+from nova_ironic_partition.partition import Partition
+from nova_ironic_partition.ports import InventoryError
+
+DOWN_TIME = 60.0
+
+
+def node(node_id: str, instance: str | None = None) -> NodeRecord:
+    return NodeRecord(
+        id=node_id,
+        power_state="power off",
+        target_power_state=None,
+        provision_state="available",
+        target_provision_state=None,
+        last_error=None,
+        is_maintenance=False,
+        properties={},
+        instance_id=instance,
+        traits=[],
+        resource_class="baremetal",
+    )
+
+
+@dataclasses.dataclass
+class Service:
+    host: str
+    heartbeat: float
+    disabled: bool = False
+    forced_down: bool = False
+
+
+class World:
+    """What Nova and the Bare Metal API know, and a clock."""
+
+    def __init__(self, nodes: int = 0, group: str = "a") -> None:
+        self.now = 10_000.0
+        self.groups = {
+            str(uuid.UUID(int=number * 0x9E3779B97F4A7C15)): group
+            for number in range(1, nodes + 1)
+        }
+        self.instances: dict[str, tuple[str, str]] = {}
+        self.services: dict[str, Service] = {}
+        self.rows: dict[str, str] = {}
+        self.moves: Counter[str] = Counter()
+        self.broken: str | None = None
+        self.looked_up = 0
+
+    def boot(self, node_id: str, instance: str, host: str) -> None:
+        self.instances[node_id] = (instance, host)
+
+    def report(self, host: str, nodes: Iterable[str]) -> None:
+        """What nova's resource tracker does with a driver's report."""
+        for node_id in nodes:
+            before = self.rows.get(node_id)
+            if before is not None and before != host:
+                self.moves[node_id] += 1
+            self.rows[node_id] = host
+
+    # The node inventory.
+    def nodes(self, scope: Scope) -> list[NodeRecord]:
+        if self.broken:
+            raise InventoryError(self.broken)
+        return [
+            node(node_id, self.instances.get(node_id, (None,))[0])
+            for node_id, group in self.groups.items()
+            if scope.key is None or scope.key.value == group
+        ]
+
+    def groups_of_nodes(self) -> list[str]:
+        if self.broken:
+            raise InventoryError(self.broken)
+        return sorted(set(self.groups.values()))
+
+    # The service directory.
+    def of(self, hosts: Iterable[HostName]) -> dict[HostName, ServiceRecord]:
+        known = {HostName(s.host): s for s in self.services.values()}
+        self.looked_up += 1
+        return {h: self._record(known[h]) for h in hosts if h in known}
+
+    def ironic(self) -> dict[HostName, ServiceRecord]:
+        with_rows = set(self.rows.values())
+        return {
+            HostName(s.host): self._record(s)
+            for s in self.services.values()
+            if s.host in with_rows and not s.disabled
+        }
+
+    def _record(self, service: Service) -> ServiceRecord:
+        return ServiceRecord(
+            host=HostName(service.host),
+            up=self.now - service.heartbeat <= DOWN_TIME,
+            disabled=service.disabled,
+            forced_down=service.forced_down,
+        )
+
+    # The claims.
+    def instances_of(self, host: HostName) -> frozenset[str]:
+        return frozenset(
+            instance
+            for instance, where in self.instances.values()
+            if HostName(where) == host
+        )
+
+    def rows_of(self, host: HostName) -> frozenset[str]:
+        return frozenset(
+            node_id
+            for node_id, where in self.rows.items()
+            if HostName(where) == host
+        )
+
+    def holders_of(self, node_ids: Iterable[str]) -> dict[str, HostName]:
+        return {
+            node_id: HostName(self.rows[node_id])
+            for node_id in node_ids
+            if node_id in self.rows
+        }
+
+
+class Inventory:
+    """The world's node inventory under the port's names."""
+
+    def __init__(self, world: World) -> None:
+        self.nodes = world.nodes
+        self.groups = world.groups_of_nodes
+
+
+class Peer:
+    """One nova-compute: a heartbeat, a partition, resource tracker runs."""
+
+    def __init__(
+        self,
+        world: World,
+        host: str,
+        peer_list: Iterable[str],
+        *,
+        key: str | None = "a",
+        settle_time: float = 60.0,
+    ) -> None:
+        self.world = world
+        self.host = host
+        self.settle_time = settle_time
+        self.key = key
+        self.start(peer_list)
+
+    def start(self, peer_list: Iterable[str]) -> None:
+        """A new process: nothing is remembered."""
+        self.partition = Partition(
+            self._settings(peer_list),
+            Inventory(self.world),
+            self.world,
+            self.world,
+            clock=lambda: self.world.now,
+        )
+        service = self.world.services.setdefault(
+            self.host, Service(self.host, self.world.now)
+        )
+        service.heartbeat = self.world.now
+
+    def reload(self, peer_list: Iterable[str]) -> None:
+        self.partition.apply(self._settings(peer_list))
+
+    def beat(self) -> None:
+        self.world.services[self.host].heartbeat = self.world.now
+
+    def run(self) -> frozenset[str]:
+        """One resource tracker run; returns what was reported."""
+        nodes = frozenset(self.partition.sweep().nodes)
+        self.world.report(self.host, nodes)
+        return nodes
+
+    def _settings(self, peer_list: Iterable[str]) -> conf.Settings:
+        return conf.settings(
+            host=self.host,
+            partition_key=self.key,
+            conductor_group=None,
+            shard=None,
+            peer_list=list(peer_list),
+            settle_time=self.settle_time,
+        )

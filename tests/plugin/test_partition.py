@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Peers that share a partition: who reports what, and how often it moves."""
+
+import logging
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nova_ironic_partition.core.ownership import Rule
+from nova_ironic_partition.ports import InventoryError
+from tests.fakes.world import DOWN_TIME, Peer, World
+
+HOSTS = ("c1", "c2", "c3")
+
+
+def cloud(nodes=60, hosts=HOSTS, **options):
+    world = World(nodes)
+    return world, [Peer(world, host, hosts, **options) for host in hosts]
+
+
+def pass_time(world, peers, seconds, interval=10.0):
+    """Living peers beat and run, one after the other, every interval."""
+    end = world.now + seconds
+    while world.now < end:
+        for peer in peers:
+            world.now += interval / len(peers)
+            for other in peers:
+                other.beat()
+            peer.run()
+
+
+def owners(world):
+    return {node: world.rows.get(node) for node in world.groups}
+
+
+def ring_owners(peer, world):
+    ring = peer.partition.snapshot.view.ring
+    return {node: str(ring.owner(node)) for node in world.groups}
+
+
+def test_each_node_has_exactly_one_owner_and_it_is_the_rings():
+    world, peers = cloud()
+    reports = [peer.run() for peer in peers]
+    assert sorted(n for r in reports for n in r) == sorted(world.groups)
+    assert owners(world) == ring_owners(peers[0], world)
+    assert not world.moves
+
+
+@pytest.mark.parametrize("stagger", [0.0, 1.0, 25.0, 50.0])
+def test_a_cold_start_moves_no_node(stagger):
+    world = World(60)
+    peers = []
+    for host in HOSTS:
+        peers.append(Peer(world, host, HOSTS))
+        peers[-1].run()
+        pass_time(world, peers, stagger)
+    pass_time(world, peers, 120)
+    assert owners(world) == ring_owners(peers[0], world)
+    assert not world.moves
+
+
+def test_a_peer_that_never_comes_is_waited_for_only_so_long():
+    world = World(60)
+    peers = [Peer(world, host, HOSTS) for host in HOSTS[:2]]
+    pass_time(world, peers, 50)
+    assert not world.rows
+    pass_time(world, peers, 40)
+    assert set(owners(world).values()) == {"c1", "c2"}
+
+
+def test_the_nodes_of_a_dead_peer_move_once_and_come_back_once():
+    world, (c1, c2, c3) = cloud()
+    pass_time(world, [c1, c2, c3], 30)
+    before = owners(world)
+    lost = {node for node, host in before.items() if host == "c3"}
+    pass_time(world, [c1, c2], DOWN_TIME + 60 + 20)
+    assert set(owners(world).values()) == {"c1", "c2"}
+    assert world.moves == dict.fromkeys(lost, 1)
+    world.moves.clear()
+    c3.start(HOSTS)
+    pass_time(world, [c1, c2, c3], 200)
+    assert owners(world) == before
+    assert world.moves == dict.fromkeys(lost, 1)
+
+
+def test_a_node_with_an_instance_stays_while_peers_change():
+    world, (c1, c2, c3) = cloud()
+    pass_time(world, [c1, c2, c3], 30)
+    kept = next(node for node, host in owners(world).items() if host == "c3")
+    world.boot(kept, "i1", "c3")
+    pass_time(world, [c1, c2], 300)
+    assert owners(world)[kept] == "c3"
+    assert world.moves[kept] == 0
+
+
+@pytest.mark.parametrize("state", ["disabled", "forced_down"])
+def test_a_peer_out_of_service_gives_up_its_nodes_in_its_own_eyes(state):
+    world, peers = cloud()
+    pass_time(world, peers, 30)
+    setattr(world.services["c3"], state, True)
+    assert not peers[2].run()
+    pass_time(world, peers, 90)
+    assert set(owners(world).values()) == {"c1", "c2"}
+    assert max(world.moves.values()) == 1
+
+
+def test_a_node_that_changes_group_is_picked_up_at_the_next_run():
+    world = World(20)
+    here = Peer(world, "c1", ["c1"])
+    there = Peer(world, "d1", ["d1"], key="b")
+    pass_time(world, [here, there], 100)
+    node = next(iter(world.groups))
+    world.groups[node] = "b"
+    there.run()
+    assert world.rows[node] == "d1"
+    assert node not in here.run()
+    assert world.moves == {node: 1}
+
+
+def test_a_rolling_change_of_the_list_moves_each_node_at_most_once():
+    """The removed peer refuses a list without itself and goes on."""
+    world, (c1, c2, c3) = cloud()
+    pass_time(world, [c1, c2, c3], 30)
+    for peer in (c1, c2):
+        peer.reload(HOSTS[:2])
+        pass_time(world, [c1, c2, c3], 20)
+    pass_time(world, [c1, c2, c3], 200)
+    assert max(world.moves.values()) == 1
+
+
+def test_lists_that_disagree_do_not_play_ping_pong():
+    world, (c1, c2, c3) = cloud()
+    pass_time(world, [c1, c2, c3], 30)
+    c1.reload(["c1", "c2"])
+    pass_time(world, [c1, c2, c3], 150)
+    assert max(world.moves.values()) == 1
+    contested = [
+        verdict.reason
+        for peer in (c2, c3)
+        for verdict in peer.partition.snapshot.waiting.values()
+        if verdict.rule is Rule.CONTESTED
+    ]
+    assert any("another peer_list?" in reason for reason in contested)
+    pass_time(world, [c1, c2, c3], 7200)
+    # Nova's own driver: one move per node and sweep, more than 700 here.
+    assert max(world.moves.values()) <= 12
+
+
+def test_no_node_falls_between_two_peers_when_one_is_overtaken():
+    """c2 takes back in mid-sweep what c1 claimed; c1 tries again."""
+    world, (c1, c2) = cloud(hosts=("c1", "c2"))
+    pass_time(world, [c1, c2], 100)
+    node = next(n for n, host in owners(world).items() if host == "c1")
+    world.report("c2", [node])
+    assert node not in c1.run()
+    pass_time(world, [c1, c2], 650)
+    assert world.rows[node] == "c1"
+
+
+def test_an_error_of_the_bare_metal_api_keeps_the_snapshot():
+    world, (c1, *_) = cloud()
+    before = c1.partition.sweep()
+    world.broken = "answered 503"
+    with pytest.raises(InventoryError):
+        c1.partition.sweep()
+    assert c1.partition.snapshot is before
+
+
+def test_a_listing_that_shrinks_is_believed_at_the_second_sweep(caplog):
+    world, (c1, *_) = cloud()
+    before = c1.partition.sweep()
+    world.groups.clear()
+    assert c1.partition.sweep() is before
+    assert "60 of 60 nodes vanished" in caplog.text
+    assert not c1.partition.sweep().nodes
+
+
+def test_absent_peers_are_named_once_per_change(caplog):
+    world = World(5)
+    c1 = Peer(world, "c1", ["c1", "typo", "c2"])
+    caplog.set_level(logging.INFO)
+    for _ in range(3):
+        c1.run()
+    named = [r for r in caplog.records if "typo is unknown" in r.message]
+    assert [r.levelname for r in named] == ["WARNING"]
+    Peer(world, "c2", ["c1", "c2"])
+    c1.run()
+    assert caplog.text.count("typo is unknown to Nova") == 2
+
+
+def test_an_unknown_group_is_named_once_with_those_that_exist(caplog):
+    world = World(5)
+    c1 = Peer(world, "c1", ["c1"], key="rack-z")
+    for _ in range(3):
+        assert not c1.run()
+    warnings = [r.message for r in caplog.records if "rack-z" in r.message]
+    assert len(warnings) == 1
+    assert "nodes are in: 'a'" in warnings[0]
+    c1.partition.apply(Peer(world, "c1", ["c1"]).partition.settings)
+    assert c1.run()
+
+
+def test_without_a_key_all_ironic_services_share_all_nodes():
+    world = World(60)
+    world.groups[next(iter(world.groups))] = "b"
+    peers = [Peer(world, host, [], key=None) for host in HOSTS]
+    pass_time(world, peers, 600)
+    assert set(world.rows) == set(world.groups)
+    assert owners(world) == ring_owners(peers[0], world)
+
+
+def test_a_living_holder_outside_of_the_list_is_asked_for_only_once():
+    world, (c1, *_) = cloud(hosts=("c1",))
+    stranger = Peer(world, "old", ["old"])
+    world.report("old", world.groups)
+    world.now += 100
+    c1.beat()
+    stranger.beat()
+    world.looked_up = 0
+    c1.run()
+    assert world.looked_up == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_order_of_deaths_and_returns_ends_with_one_owner_each(data):
+    world, peers = cloud(nodes=20)
+    alive = set(peers)
+    for _ in range(data.draw(st.integers(1, 6))):
+        peer = data.draw(st.sampled_from(peers))
+        if peer in alive and len(alive) > 1:
+            alive.discard(peer)
+        else:
+            alive.add(peer)
+            peer.start(HOSTS)
+        world.moves.clear()
+        pass_time(
+            world,
+            sorted(alive, key=lambda p: p.host),
+            data.draw(st.sampled_from([5, 30, 70, 140, 300])),
+        )
+        assert max(world.moves.values(), default=0) <= 2
+    world.moves.clear()
+    pass_time(world, sorted(alive, key=lambda p: p.host), 400)
+    living = {peer.host for peer in alive}
+    assert set(owners(world).values()) <= living
+    assert owners(world) == ring_owners(next(iter(alive)), world)
+    assert max(world.moves.values(), default=0) <= 1
