@@ -10,6 +10,7 @@ at each reload alike.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from oslo_config import cfg
@@ -18,13 +19,9 @@ from nova_ironic_partition.core.identity import HostName, PartitionKey
 from nova_ironic_partition.core.ring import DEFAULT_POINTS, NOVA_POINTS
 from nova_ironic_partition.core.snapshot import Scope
 
-# Nova registers an immutable ``peer_list``, and ``conductor_group`` with the
-# old name ``partition_key``, in the same group. A dest of their own lets both
-# sets of options read the same keys of the file.
 IRONIC_OPTS = [
     cfg.StrOpt(
         "partition_key",
-        dest="partition_key",
         mutable=True,
         help="The conductor group whose nodes this service shares with the "
         "other services in [ironic]peer_list; compared case-insensitively. "
@@ -34,14 +31,12 @@ IRONIC_OPTS = [
     ),
     cfg.StrOpt(
         "conductor_group",
-        dest="partition_conductor_group",
         mutable=True,
         help="Nova's name for [ironic]partition_key. Used when "
         "partition_key is not set.",
     ),
     cfg.ListOpt(
         "peer_list",
-        dest="partition_peers",
         default=[],
         mutable=True,
         help="Hosts of all nova-compute services, this one included, that "
@@ -127,9 +122,27 @@ class Settings:
     shrink_percent: int = 50
 
 
-def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Register the options beside those of nova."""
-    conf.register_opts(IRONIC_OPTS, group="ironic")
+def register_opts(
+    conf: cfg.ConfigOpts, registered: Iterable[cfg.Opt] = ()
+) -> None:
+    """Register the options, beside those that nova has registered.
+
+    Nova's ``peer_list`` is immutable and deprecated, and its
+    ``conductor_group`` takes ``partition_key`` for an old name of its own.
+    Two options cannot share a key of the file, so nova's are changed to what
+    ours are.
+
+    :param registered: nova's options of the group ``ironic``.
+    """
+    novas = {opt.name: opt for opt in registered}
+    for opt in IRONIC_OPTS:
+        twin = novas.get(opt.name)
+        if twin is None:
+            conf.register_opt(opt, group="ironic")
+            continue
+        twin.mutable = True
+        twin.deprecated_for_removal = False
+        twin.deprecated_opts.clear()
     conf.register_group(PARTITION_GROUP)
     conf.register_opts(PARTITION_OPTS, group=PARTITION_GROUP)
 
@@ -149,9 +162,9 @@ def load(conf: cfg.ConfigOpts, host: str) -> Settings:
         return settings(
             host=host,
             partition_key=conf.ironic.partition_key,
-            conductor_group=conf.ironic.partition_conductor_group,
+            conductor_group=conf.ironic.conductor_group,
             shard=conf.ironic.shard,
-            peer_list=conf.ironic.partition_peers,
+            peer_list=conf.ironic.peer_list,
             points=conf.ironic_partition.ring_points,
             settle_time=conf.ironic_partition.membership_settle_time,
             shrink_percent=conf.ironic_partition.shrink_guard_percent,

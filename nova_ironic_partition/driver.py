@@ -34,12 +34,7 @@ from nova_ironic_partition.reload import serve_sighup
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
-options.register_opts(CONF)
-# Nova's own peer_list, which nobody reads any more, would make each reload
-# warn of an ignored change to an immutable option.
-next(
-    opt for opt in nova.conf.ironic.ironic_options if opt.name == "peer_list"
-).mutable = True
+options.register_opts(CONF, nova.conf.ironic.ironic_options)
 
 
 class IronicPartitionDriver(ironic.IronicDriver):
