@@ -74,11 +74,29 @@ class IronicPartitionDriver(ironic.IronicDriver):
             settings,
             self._inventory,
             NovaServices(self.servicegroup_api.service_is_up),
-            NovaClaims(),
+            NovaClaims(lambda: self.virtapi._compute),
         )
         self._require_version()
         self._follow_configuration()
         super().init_host(host)
+
+    def get_available_resource(self, nodename: str) -> dict[str, Any]:
+        """What the resource tracker writes into the node's row.
+
+        :param nodename: the node's uuid.
+        :raises ComputeHostNotFound: another host took the row since the
+            sweep; the resource tracker skips the node then.
+        """
+        holder = self.partition.overtaken(nodename)
+        if holder is not None:
+            LOG.warning(
+                "Node %s was taken over by %s; not taking it back now.",
+                nodename,
+                holder,
+            )
+            raise exception.ComputeHostNotFound(host=holder.display)
+        resource: dict[str, Any] = super().get_available_resource(nodename)
+        return resource
 
     def load_settings(self, host: str) -> options.Settings:
         """The settings that the options have now.

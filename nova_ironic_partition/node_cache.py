@@ -20,6 +20,8 @@ from collections.abc import (
 )
 from typing import Any
 
+_ABSENT = object()
+
 
 class NodeCache(MutableMapping[str, Any]):
     """Copy-on-write; readers take no lock. Owned by the driver."""
@@ -41,10 +43,18 @@ class NodeCache(MutableMapping[str, Any]):
             self._nodes = {**self._nodes, node_id: node}
 
     def __delitem__(self, node_id: str) -> None:
+        if self.pop(node_id, _ABSENT) is _ABSENT:
+            raise KeyError(node_id)
+
+    def pop(self, node_id: str, default: Any = None) -> Any:
+        """Remove a node in one step, whoever else is removing it."""
         with self._writing:
+            if node_id not in self._nodes:
+                return default
             nodes = dict(self._nodes)
-            del nodes[node_id]
+            node = nodes.pop(node_id)
             self._nodes = nodes
+            return node
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._nodes)

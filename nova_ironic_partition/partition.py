@@ -80,6 +80,28 @@ class Partition:
         with self._sweeping:
             return self._sweep(self._settings)
 
+    def overtaken(self, node_id: str) -> HostName | None:
+        """Did a living host take the row of this node since the last run?
+
+        To be asked when the resource tracker is about to write the row of a
+        reported node: it would snatch the node back.
+
+        :returns: the host that has it now.
+        """
+        snapshot = self.snapshot
+        if (
+            snapshot is None
+            or node_id not in snapshot.held
+            or node_id in self._claims.known_rows()
+        ):
+            return None
+        holder = self._claims.holders_of([node_id]).get(node_id)
+        if holder is None or holder == self._settings.me:
+            return None
+        return (
+            holder if self._live(snapshot.view, {holder}) >= {holder} else None
+        )
+
     def _sweep(self, settings: Settings) -> core.Snapshot:
         started = self._clock()
         previous = self.snapshot
@@ -124,18 +146,15 @@ class Partition:
         instances: frozenset[str],
         candidates: Iterable[str],
     ) -> Evidence:
-        holders = self._holders(settings.me, frozenset(candidates))
-        live = set(view.membership.live)
-        strangers = (
-            set(holders.values()) - live - set(view.membership.excluded)
-        )
-        if strangers:
-            records = self._services.of(strangers)
-            live |= {h for h, r in records.items() if r.absence is None}
+        known = self._claims.known_rows()
+        others = [node_id for node_id in candidates if node_id not in known]
+        holders = self._claims.holders_of(others) if others else {}
+        live = self._live(view, set(holders.values()))
         evidence = Evidence(
             me=settings.me,
             view=view,
             instances=instances,
+            known_rows=known,
             holders=holders,
             live=live,
             contests={},
@@ -144,18 +163,14 @@ class Partition:
         )
         return core.with_contests(self.snapshot, evidence)
 
-    def _holders(
-        self, me: HostName, candidates: frozenset[str]
-    ) -> dict[str, HostName]:
-        """Rows are looked up one by one only where they are not ours."""
-        if not candidates:
-            return {}
-        mine = candidates & self._claims.rows_of(me)
-        holders = dict.fromkeys(mine, me)
-        others = candidates - mine
-        if others:
-            holders.update(self._claims.holders_of(others))
-        return holders
+    def _live(self, view: View, hosts: set[HostName]) -> set[HostName]:
+        """The members, and those of these hosts that could be members."""
+        live = set(view.membership.live)
+        strangers = hosts - live - set(view.membership.excluded)
+        if strangers:
+            records = self._services.of(strangers)
+            live |= {h for h, r in records.items() if r.absence is None}
+        return live
 
     def _observe(self, settings: Settings) -> View:
         if settings.peers is None:

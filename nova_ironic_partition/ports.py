@@ -53,8 +53,11 @@ class Claims(Protocol):
     def instances_of(self, host: HostName) -> frozenset[str]:
         """The uuids of the instances whose host this is."""
 
-    def rows_of(self, host: HostName) -> frozenset[str]:
-        """The ids of the nodes whose row this host holds."""
+    def known_rows(self) -> frozenset[str]:
+        """The ids of the nodes whose row this host holds.
+
+        As of the last resource tracker run; costs nothing.
+        """
 
     def holders_of(self, node_ids: Iterable[str]) -> Mapping[str, HostName]:
-        """The holder of each of these nodes that has a row."""
+        """The holder of each of these nodes that has a row, now."""

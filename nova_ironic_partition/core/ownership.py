@@ -88,8 +88,9 @@ class Evidence:
 
     :param me: this host.
     :param instances: uuids of the instances whose host this is.
-    :param holders: node -> host of its compute node row. A free node that is
-        missing here has no row.
+    :param known_rows: nodes whose rows this host held at its last run.
+    :param holders: node -> host of its compute node row, for the others. A
+        free node that is in neither has no row.
     :param live: hosts whose service is a member by the rules of
         :mod:`~nova_ironic_partition.core.membership`, configured or not.
     :param contests: node -> how often it was taken from us.
@@ -100,6 +101,7 @@ class Evidence:
     me: HostName
     view: View
     instances: Collection[str]
+    known_rows: frozenset[str]
     holders: Mapping[str, HostName]
     live: Collection[HostName]
     contests: Mapping[str, Contest]
@@ -149,7 +151,7 @@ def claim_verdict(node_id: str, evidence: Evidence) -> Verdict:
     """Report a free node that the ring gives to this host, or wait?"""
     me, view, now = evidence.me, evidence.view, evidence.now
     holder = evidence.holders.get(node_id)
-    if holder == me:
+    if holder == me or node_id in evidence.known_rows:
         return Verdict(True, me, Rule.RING_HELD, f"the ring names {me}")
     if holder is None or holder not in evidence.live:
         gone = f"its holder {holder} is gone" if holder else "nobody holds it"

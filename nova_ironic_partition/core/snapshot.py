@@ -73,6 +73,7 @@ class Snapshot:
     :param listed: ids of all nodes of the scope.
     :param nodes: the reported ones by id.
     :param claimed: the reported ones that the ring gave (no instance).
+    :param held: those of them whose row was this host's before.
     :param waiting: nodes that the ring gives to this host and that are not
         reported yet, with the reason.
     :param rules: how often each rule decided.
@@ -84,6 +85,7 @@ class Snapshot:
     listed: frozenset[str]
     nodes: Mapping[str, NodeRecord]
     claimed: frozenset[str]
+    held: frozenset[str]
     waiting: Mapping[str, Verdict]
     contests: Mapping[str, Contest]
     rules: Mapping[Rule, int]
@@ -174,6 +176,7 @@ def take(
         listed=frozenset(listed),
         nodes=nodes,
         claimed=frozenset(claimed),
+        held=evidence.known_rows.intersection(claimed),
         waiting=waiting,
         contests=evidence.contests,
         rules=rules,

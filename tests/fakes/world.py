@@ -67,7 +67,7 @@ class World:
         self.instances[node_id] = (instance, host)
 
     def report(self, host: str, nodes: Iterable[str]) -> None:
-        """What nova's resource tracker does with a driver's report."""
+        """Nova's resource tracker writes the rows of these nodes."""
         for node_id in nodes:
             before = self.rows.get(node_id)
             if before is not None and before != host:
@@ -119,13 +119,6 @@ class World:
             if HostName(where) == host
         )
 
-    def rows_of(self, host: HostName) -> frozenset[str]:
-        return frozenset(
-            node_id
-            for node_id, where in self.rows.items()
-            if HostName(where) == host
-        )
-
     def holders_of(self, node_ids: Iterable[str]) -> dict[str, HostName]:
         return {
             node_id: HostName(self.rows[node_id])
@@ -140,6 +133,31 @@ class Inventory:
     def __init__(self, world: World) -> None:
         self.nodes = world.nodes
         self.groups = world.groups_of_nodes
+
+
+class Tracker:
+    """A resource tracker with its cache of rows, and the claims it shows."""
+
+    def __init__(self, world: World, host: str) -> None:
+        self.world = world
+        self.host = host
+        self.cache: set[str] = set()
+        self.instances_of = world.instances_of
+        self.holders_of = world.holders_of
+
+    def known_rows(self) -> frozenset[str]:
+        return frozenset(self.cache)
+
+    def run(self, partition: Partition) -> frozenset[str]:
+        nodes = frozenset(partition.sweep().nodes)
+        self.cache = {
+            node for node in self.cache if self.world.rows[node] == self.host
+        }
+        for node_id in nodes:
+            if node_id in self.cache or not partition.overtaken(node_id):
+                self.world.report(self.host, [node_id])
+                self.cache.add(node_id)
+        return nodes
 
 
 class Peer:
@@ -162,11 +180,12 @@ class Peer:
 
     def start(self, peer_list: Iterable[str]) -> None:
         """A new process: nothing is remembered."""
+        self.tracker = Tracker(self.world, self.host)
         self.partition = Partition(
             self._settings(peer_list),
             Inventory(self.world),
             self.world,
-            self.world,
+            self.tracker,
             clock=lambda: self.world.now,
         )
         service = self.world.services.setdefault(
@@ -182,9 +201,7 @@ class Peer:
 
     def run(self) -> frozenset[str]:
         """One resource tracker run; returns what was reported."""
-        nodes = frozenset(self.partition.sweep().nodes)
-        self.world.report(self.host, nodes)
-        return nodes
+        return self.tracker.run(self.partition)
 
     def _settings(self, peer_list: Iterable[str]) -> conf.Settings:
         return conf.settings(

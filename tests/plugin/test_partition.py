@@ -147,14 +147,34 @@ def test_lists_that_disagree_do_not_play_ping_pong():
     assert max(world.moves.values()) <= 12
 
 
-def test_no_node_falls_between_two_peers_when_one_is_overtaken():
-    """c2 takes back in mid-sweep what c1 claimed; c1 tries again."""
+def test_what_a_living_host_took_is_not_snatched_back():
     world, (c1, c2) = cloud(hosts=("c1", "c2"))
     pass_time(world, [c1, c2], 100)
     node = next(n for n, host in owners(world).items() if host == "c1")
     world.report("c2", [node])
+    assert node in c1.run()
+    assert world.rows[node] == "c2"
     assert node not in c1.run()
+    assert c1.partition.snapshot.waiting[node].rule is Rule.CONTESTED
+
+
+def test_no_node_falls_between_two_peers_when_one_is_overtaken():
+    """c2 took in mid-sweep what it does not want any more."""
+    world, (c1, c2) = cloud(hosts=("c1", "c2"))
+    pass_time(world, [c1, c2], 100)
+    node = next(n for n, host in owners(world).items() if host == "c1")
+    world.report("c2", [node])
     pass_time(world, [c1, c2], 650)
+    assert world.rows[node] == "c1"
+
+
+def test_what_a_dead_host_took_is_taken_back():
+    world, (c1, *_) = cloud(hosts=("c1",))
+    c1.run()
+    c1.run()
+    node = next(iter(world.groups))
+    world.report("gone", [node])
+    c1.run()
     assert world.rows[node] == "c1"
 
 

@@ -25,6 +25,7 @@ def snapshot(listed, scope=SCOPE):
         listed=listed,
         nodes={},
         claimed=frozenset(),
+        held=frozenset(),
         waiting={},
         contests={},
         rules={},
