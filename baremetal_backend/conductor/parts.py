@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all parts of the conductor are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from baremetal_backend.conductor.task import TaskManager
+from baremetal_backend.conf.settings import Settings
+from baremetal_backend.drivers.base import Progress
+from baremetal_backend.drivers.loader import Registry
+from baremetal_backend.storage import Storage
+
+# A call that a client waits for is not stretched further by a script.
+_LONGEST_PAUSE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The conductor's surroundings."""
+
+    settings: Settings
+    storage: Storage
+    registry: Registry
+    tasks: TaskManager
+    #: Seconds since the epoch.
+    clock: Callable[[], float]
+    #: Blocks for seconds.
+    sleep: Callable[[float], None]
+    started_at: str
+
+
+class Part:
+    """A group of the conductor's calls."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def _block(self, progress: Progress) -> None:
+        """Do short work in the caller's thread, with its pauses."""
+        if progress is None:
+            return
+        for pause in progress:
+            self._context.sleep(min(pause.seconds, _LONGEST_PAUSE))

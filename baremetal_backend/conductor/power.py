@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Switching nodes: on a client's request, and as part of other work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from baremetal_backend.conductor.operation import Decision, End, Task, Work
+from baremetal_backend.core.errors import (
+    InvalidParameterValue,
+    InvalidStateRequested,
+)
+from baremetal_backend.core.records import Node
+from baremetal_backend.core.states import CLEANING, CLEANWAIT
+from baremetal_backend.drivers.base import (
+    POWER_OFF,
+    POWER_ON,
+    Steps,
+    finish,
+)
+
+#: What a client may ask for, and the power state that it ends in.
+TARGETS: Mapping[str, str] = {
+    "power on": POWER_ON,
+    "power off": POWER_OFF,
+    "rebooting": POWER_ON,
+    "soft power off": POWER_OFF,
+    "soft rebooting": POWER_ON,
+}
+
+# Somebody who switches a node off here destroys what is being made.
+_UNTOUCHABLE = frozenset({CLEANING, CLEANWAIT})
+
+
+@dataclass(frozen=True, slots=True)
+class PowerChange:
+    """A client's request to switch a node."""
+
+    target: str
+    work: Work
+
+    @property
+    def name(self) -> str:
+        """What was asked for."""
+        return self.target
+
+    @property
+    def topic(self) -> str:
+        """The history's event type."""
+        return "power"
+
+    def begin(self, node: Node, now: str) -> Decision:
+        """Show the target. Errors: InvalidStateRequested."""
+        if node.provision_state in _UNTOUCHABLE:
+            raise InvalidStateRequested(
+                self.target, node.uuid, node.provision_state
+            )
+        goal = TARGETS[self.target]
+        return Decision(
+            {"target_power_state": goal, "last_error": None},
+            f'"{node.power_state}" -> "{goal}" on {self.target}',
+        )
+
+    def end(self, node: Node, end: End, now: str) -> Decision:
+        """Show the state that was reached."""
+        changes: dict[str, Any] = {"target_power_state": None}
+        changes |= end.changes
+        return Decision(changes, f'power state is "{node.power_state}"')
+
+    def fail(self, node: Node, sentence: str, now: str) -> Decision:
+        """Show that the target was missed."""
+        error = f'Failed to change power state to "{self.target}": {sentence}'
+        return Decision(
+            {"target_power_state": None, "last_error": error}, error
+        )
+
+
+def power_change(target: str, timeout: float) -> PowerChange:
+    """The operation for a client's request.
+
+    ``timeout``: seconds for the soft variants. Errors:
+    InvalidParameterValue for an unknown target.
+    """
+    if target not in TARGETS:
+        raise InvalidParameterValue(
+            f'Invalid power state "{target}"; choose one of: '
+            f"{', '.join(TARGETS)}."
+        )
+
+    def work(task: Task) -> Steps[End | None]:
+        power = task.driver.power
+        if target == "rebooting":
+            yield from finish(power.reboot(task))
+            task.save(power_state=POWER_ON)
+            return None
+        if target.startswith("soft"):
+            yield from finish(power.soft_power_off(task, timeout))
+            task.save(power_state=POWER_OFF)
+            if target == "soft rebooting":
+                yield from switch(task, POWER_ON)
+            return None
+        yield from switch(task, TARGETS[target])
+        return None
+
+    return PowerChange(target, work)
+
+
+def switch(task: Task, state: str) -> Steps[None]:
+    """Reach a power state as a part of other work, and show it."""
+    yield from finish(task.driver.power.set_power_state(task, state))
+    task.save(power_state=state)
+
+
+__all__ = ["TARGETS", "PowerChange", "power_change", "switch"]

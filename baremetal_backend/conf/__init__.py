@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options, one file per group, and how they become ``Settings``."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from oslo_config import cfg
+from oslo_db import options as db_options
+from oslo_log import log
+
+from baremetal_backend.conf import api, conductor, default, fake, middleware
+from baremetal_backend.conf.settings import (
+    ApiSettings,
+    ConductorSettings,
+    ConfigurationError,
+    FakeSettings,
+    Settings,
+    settings,
+)
+
+PROJECT = "baremetal-backend"
+
+_GROUPS: tuple[Any, ...] = (
+    default,
+    api,
+    conductor,
+    fake,
+    middleware,
+)
+
+_DATABASE = "sqlite:///$state_path/baremetal.sqlite"
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """All options by group, for oslo-config-generator."""
+    own = [(group.GROUP or "DEFAULT", group.options()) for group in _GROUPS]
+    database = [("database", list(db_options.database_opts))]
+    return list(itertools.chain(own, database))
+
+
+def read(argv: Sequence[str], version: str) -> cfg.ConfigOpts:
+    """Options from the command line and the files that it names.
+
+    Each call has options of its own; nothing is global. Errors:
+    ConfigurationError. ``--help`` and ``--version`` end the process.
+    """
+    conf = cfg.ConfigOpts()
+    for group in _GROUPS:
+        conf.register_opts(group.options(), group=group.GROUP)
+    conf.register_opts(db_options.database_opts, group="database")
+    db_options.set_defaults(conf, connection=_DATABASE)
+    log.register_options(conf)
+    log.set_defaults(
+        default_log_levels=[
+            *log.get_default_log_levels(),
+            "alembic=WARNING",
+            "waitress=WARNING",
+        ]
+    )
+    try:
+        conf(
+            args=list(argv),
+            project=PROJECT,
+            version=version,
+            description="A lightweight service that speaks the Bare Metal "
+            "API: conductor and API in one process.",
+        )
+    except cfg.Error as error:
+        text = " ".join(str(error).split())
+        raise ConfigurationError(text) from error
+    return conf
+
+
+__all__ = [
+    "ApiSettings",
+    "ConductorSettings",
+    "ConfigurationError",
+    "FakeSettings",
+    "Settings",
+    "list_opts",
+    "read",
+    "settings",
+]

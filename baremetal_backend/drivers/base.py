@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a hardware type and its interfaces are.
+
+A *hardware type* is what a node names as its ``driver``; for each interface
+type (power, deploy, ...) it offers one implementation or several, and a node
+chooses among them. An implementation is made once per process and shared by
+all nodes: it keeps nothing about a node in itself.
+
+Long work is a generator that yields ``Pause(seconds)`` wherever it would
+sleep: while it pauses it needs no thread. Work that can't be written so simply
+blocks, and returns None::
+
+    def deploy(self, task):            def deploy(self, task):
+        start(task.node)                   do_all_of_it(task.node)
+        while not ready(task.node):
+            yield Pause(2)
+
+A driver says that hardware failed with ``HardwareFailed``, that a node's data
+won't do with ``HardwareRefused``, and that it can't do a thing at all with
+``UnsupportedDriverExtension``. What it raises otherwise is taken for a fault
+of the driver; the node's operation fails in every case, with the sentence as
+``last_error``. It never catches errors to set states: it doesn't know any.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from baremetal_backend.conf.settings import Settings
+from baremetal_backend.core.errors import UnsupportedDriverExtension
+from baremetal_backend.core.records import Json, Node
+
+POWER_ON = "power on"
+POWER_OFF = "power off"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Go on after this many seconds."""
+
+    seconds: float
+
+
+T = TypeVar("T")
+
+#: Long work that ends with a T.
+Steps = Generator[Pause, None, T]
+
+#: What a long method returns: nothing when it is done, or what is left to do.
+Progress = Generator[Pause, None, None] | None
+
+
+def finish(progress: Progress) -> Steps[None]:
+    """``yield from finish(...)``: do what a driver's method left to do."""
+    if progress is not None:
+        yield from progress
+
+
+class DriverTask(Protocol):
+    """A node that this driver may work on, for as long as the call lasts."""
+
+    @property
+    def node(self) -> Node:
+        """The node as of the last write."""
+        ...
+
+    def save(self, **changes: Any) -> Node:
+        """Write fields of the node; refused when it was taken away."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CleanStep:
+    """Something that can be done to a node to make it clean."""
+
+    name: str
+    description: str
+    #: Automated cleaning runs the steps above 0, the highest first.
+    priority: int = 0
+
+
+class Interface(ABC):
+    """One implementation of one interface type."""
+
+    #: ``power``, ``deploy``, ...
+    kind: ClassVar[str]
+    #: What a node has in ``power_interface``.
+    name: ClassVar[str]
+    clean_steps: ClassVar[tuple[CleanStep, ...]] = ()
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def properties(self) -> Mapping[str, str]:
+        """Keys of ``driver_info`` that this reads, and what they mean."""
+        return {}
+
+    def validate(self, node: Node) -> None:  # noqa: B027 - optional
+        """Raise HardwareRefused if the node's data won't do.
+
+        Looks at data only; it neither waits nor talks to hardware.
+        """
+
+    def run_clean_step(
+        self, task: DriverTask, step: str, args: Json
+    ) -> Progress:
+        """Carry out one of ``clean_steps``."""
+        raise UnsupportedDriverExtension(task.node.driver, step)
+
+
+class PowerInterface(Interface):
+    """Switches a node."""
+
+    kind = "power"
+
+    def verify(self, task: DriverTask) -> Progress:
+        """First contact: prove that the node's data leads to a node."""
+        return None
+
+    @abstractmethod
+    def get_power_state(self, node: Node) -> str:
+        """``power on`` or ``power off``. Errors: HardwareFailed."""
+
+    @abstractmethod
+    def set_power_state(self, task: DriverTask, state: str) -> Progress:
+        """Reach ``power on`` or ``power off``."""
+
+    def reboot(self, task: DriverTask) -> Progress:
+        """Off and on again."""
+        return self._off_and_on(task)
+
+    def _off_and_on(self, task: DriverTask) -> Steps[None]:
+        yield from finish(self.set_power_state(task, POWER_OFF))
+        yield from finish(self.set_power_state(task, POWER_ON))
+
+    def soft_power_off(self, task: DriverTask, timeout: float) -> Progress:
+        """Ask the operating system to shut down, for ``timeout`` seconds."""
+        raise UnsupportedDriverExtension(task.node.driver, "soft power off")
+
+
+class ManagementInterface(Interface):
+    """What a management controller can do beside switching."""
+
+    kind = "management"
+
+    def boot_devices(self, node: Node) -> Sequence[str]:
+        """Devices that ``set_boot_device`` takes."""
+        raise UnsupportedDriverExtension(node.driver, "boot device")
+
+    def get_boot_device(self, node: Node) -> tuple[str | None, bool | None]:
+        """(device, whether it stays), None where it is not known."""
+        raise UnsupportedDriverExtension(node.driver, "boot device")
+
+    def set_boot_device(
+        self, task: DriverTask, device: str, persistent: bool
+    ) -> Progress:
+        """Boot from the device, once or for good."""
+        raise UnsupportedDriverExtension(task.node.driver, "set_boot_device")
+
+    def set_boot_mode(self, task: DriverTask, mode: str) -> Progress:
+        """``uefi`` or ``bios``."""
+        raise UnsupportedDriverExtension(task.node.driver, "set_boot_mode")
+
+    def set_secure_boot(self, task: DriverTask, enabled: bool) -> Progress:
+        """Switch secure boot."""
+        raise UnsupportedDriverExtension(task.node.driver, "set_secure_boot")
+
+    def inject_nmi(self, task: DriverTask) -> Progress:
+        """Send a non-maskable interrupt."""
+        raise UnsupportedDriverExtension(task.node.driver, "inject_nmi")
+
+
+class BootInterface(Interface):
+    """Prepares what a node boots."""
+
+    kind = "boot"
+
+    @abstractmethod
+    def prepare_instance(self, task: DriverTask) -> Progress:
+        """Let the node boot its instance from now on."""
+
+    @abstractmethod
+    def clean_up_instance(self, task: DriverTask) -> Progress:
+        """Undo ``prepare_instance``."""
+
+
+class DeployInterface(Interface):
+    """Puts an instance onto a node and takes it off."""
+
+    kind = "deploy"
+
+    @abstractmethod
+    def deploy(self, task: DriverTask) -> Progress:
+        """Write the image of ``instance_info``."""
+
+    @abstractmethod
+    def tear_down(self, task: DriverTask) -> Progress:
+        """Take the instance off; called with the node switched off."""
+
+
+class InspectInterface(Interface):
+    """Finds out what a node consists of."""
+
+    kind = "inspect"
+
+    @abstractmethod
+    def inspect_hardware(self, task: DriverTask) -> Progress:
+        """Save what was found in the node's properties."""
+
+
+class RescueInterface(Interface):
+    """Boots a rescue system beside the instance."""
+
+    kind = "rescue"
+
+    @abstractmethod
+    def rescue(self, task: DriverTask) -> Progress:
+        """Boot it; the password is in ``instance_info``."""
+
+    @abstractmethod
+    def unrescue(self, task: DriverTask) -> Progress:
+        """Boot the instance again."""
+
+
+class ConsoleInterface(Interface):
+    """A node's console."""
+
+    kind = "console"
+
+    @abstractmethod
+    def start_console(self, task: DriverTask) -> Progress:
+        """Make the console reachable."""
+
+    @abstractmethod
+    def stop_console(self, task: DriverTask) -> Progress:
+        """Close it."""
+
+    @abstractmethod
+    def get_console(self, node: Node) -> Mapping[str, Any]:
+        """How to reach it: ``{"type": ..., "url": ...}``."""
+
+
+class NetworkInterface(Interface):
+    """Connects a node to tenants' networks."""
+
+    kind = "network"
+
+    @abstractmethod
+    def vif_attach(self, task: DriverTask, vif: Mapping[str, Any]) -> Progress:
+        """Attach ``vif["id"]``. Errors: VifAlreadyAttached."""
+
+    @abstractmethod
+    def vif_detach(self, task: DriverTask, vif_id: str) -> Progress:
+        """Detach. Errors: VifNotAttached."""
+
+    @abstractmethod
+    def vif_list(self, node: Node) -> Sequence[Mapping[str, Any]]:
+        """What is attached."""
+
+    @abstractmethod
+    def remove_tenant_networks(self, task: DriverTask) -> Progress:
+        """Forget all VIFs: the tenant is gone."""
+
+
+class StorageInterface(Interface):
+    """Attaches remote volumes."""
+
+    kind = "storage"
+
+    @abstractmethod
+    def attach_volumes(self, task: DriverTask) -> Progress:
+        """Attach all volume targets of the node."""
+
+    @abstractmethod
+    def detach_volumes(self, task: DriverTask) -> Progress:
+        """Detach them."""
+
+
+class RaidInterface(Interface):
+    """Lays out disks."""
+
+    kind = "raid"
+
+
+class BiosInterface(Interface):
+    """Firmware settings."""
+
+    kind = "bios"
+
+
+class FirmwareInterface(Interface):
+    """Firmware versions."""
+
+    kind = "firmware"
+
+
+class VendorInterface(Interface):
+    """Whatever else a vendor offers; nothing so far."""
+
+    kind = "vendor"
+
+
+class AbstractHardwareType(ABC):
+    """A hardware type: which implementations its nodes may choose from.
+
+    Entry points of the group ``baremetal_backend.hardware.types`` name
+    subclasses; the entry point's name is the node's ``driver``.
+    """
+
+    #: Interface type to implementations; the first is the default.
+    interfaces: ClassVar[Mapping[str, tuple[type[Interface], ...]]]

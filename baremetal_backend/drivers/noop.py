@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Interfaces for sites that have nothing to drive there.
+
+The network interface remembers which VIFs a node has, so that Nova can attach,
+list and detach them; nobody switches a cable or a VLAN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from baremetal_backend.core.errors import (
+    InvalidParameterValue,
+    UnsupportedDriverExtension,
+    VifAlreadyAttached,
+    VifNotAttached,
+)
+from baremetal_backend.core.records import Node
+from baremetal_backend.drivers.base import (
+    ConsoleInterface,
+    DriverTask,
+    NetworkInterface,
+    Progress,
+    StorageInterface,
+    VendorInterface,
+)
+
+_KEY = "attached_vifs"
+
+
+class NoopNetwork(NetworkInterface):
+    """Keeps a list of VIFs in ``driver_internal_info``."""
+
+    name = "noop"
+
+    def vif_attach(self, task: DriverTask, vif: Mapping[str, Any]) -> Progress:
+        """Add to the list. Errors: VifAlreadyAttached."""
+        vif_id = vif.get("id")
+        if not isinstance(vif_id, str) or not vif_id:
+            raise InvalidParameterValue("A VIF to attach needs an id.")
+        known = self.vif_list(task.node)
+        if any(one["id"] == vif_id for one in known):
+            raise VifAlreadyAttached(vif_id, task.node.uuid)
+        _save(task, [*known, dict(vif)])
+        return None
+
+    def vif_detach(self, task: DriverTask, vif_id: str) -> Progress:
+        """Take off the list. Errors: VifNotAttached."""
+        known = self.vif_list(task.node)
+        rest = [one for one in known if one["id"] != vif_id]
+        if len(rest) == len(known):
+            raise VifNotAttached(vif_id, task.node.uuid)
+        _save(task, rest)
+        return None
+
+    def vif_list(self, node: Node) -> Sequence[Mapping[str, Any]]:
+        """The list, oldest first."""
+        vifs: Sequence[Mapping[str, Any]] = node.driver_internal_info.get(
+            _KEY, []
+        )
+        return vifs
+
+    def remove_tenant_networks(self, task: DriverTask) -> Progress:
+        """Empty the list."""
+        if self.vif_list(task.node):
+            _save(task, [])
+        return None
+
+
+def _save(task: DriverTask, vifs: Sequence[Mapping[str, Any]]) -> None:
+    info = dict(task.node.driver_internal_info)
+    if vifs:
+        info[_KEY] = list(vifs)
+    else:
+        info.pop(_KEY, None)
+    task.save(driver_internal_info=info)
+
+
+class NoopStorage(StorageInterface):
+    """Nodes with nothing but their own disks."""
+
+    name = "noop"
+
+    def attach_volumes(self, task: DriverTask) -> Progress:
+        """Nothing to do."""
+        return None
+
+    def detach_volumes(self, task: DriverTask) -> Progress:
+        """Nothing to do."""
+        return None
+
+
+class NoConsole(ConsoleInterface):
+    """Nodes without a console."""
+
+    name = "no-console"
+
+    def validate(self, node: Node) -> None:
+        """Say that there is none."""
+        raise UnsupportedDriverExtension(node.driver, "console")
+
+    def start_console(self, task: DriverTask) -> Progress:
+        """Refuse."""
+        raise UnsupportedDriverExtension(task.node.driver, "console")
+
+    def stop_console(self, task: DriverTask) -> Progress:
+        """Refuse."""
+        raise UnsupportedDriverExtension(task.node.driver, "console")
+
+    def get_console(self, node: Node) -> Mapping[str, Any]:
+        """Refuse."""
+        raise UnsupportedDriverExtension(node.driver, "console")
+
+
+class NoVendor(VendorInterface):
+    """Nothing beyond the other interfaces."""
+
+    name = "no-vendor"

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between rows and records: which columns are JSON, and how they are read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from baremetal_backend.storage.tables import JSON_KEY
+
+R = TypeVar("R")
+
+
+def encode_json(value: Any) -> str:
+    """Compact JSON text; NaN and infinity are refused (ValueError)."""
+    return json.dumps(
+        value, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+class RowMapper(Generic[R]):
+    """Turns rows of one table into records of one class, and back."""
+
+    def __init__(self, table: sa.Table, record: Callable[..., R]) -> None:
+        self._record = record
+        self.fields: tuple[str, ...] = tuple(
+            f.name
+            for f in dataclasses.fields(record)  # type: ignore[arg-type]
+        )
+        self.columns = tuple(table.c[name] for name in self.fields)
+        self.json_fields = frozenset(
+            c.name for c in table.c if c.info.get(JSON_KEY)
+        )
+        self._decoders = tuple(
+            _decode if name in self.json_fields else None
+            for name in self.fields
+        )
+
+    def record(self, row: Sequence[Any]) -> R:
+        """The record of a row that was selected by ``columns``."""
+        values = {
+            name: value if decode is None else decode(value)
+            for name, decode, value in zip(
+                self.fields, self._decoders, row, strict=True
+            )
+        }
+        return self._record(**values)
+
+    def values(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Column values of record values. Unknown names: KeyError."""
+        unknown = changes.keys() - set(self.fields)
+        if unknown:
+            raise KeyError(f"no such field: {', '.join(sorted(unknown))}")
+        return {
+            name: encode_json(value) if name in self.json_fields else value
+            for name, value in changes.items()
+        }
+
+
+def _decode(text: str) -> Any:
+    value = json.loads(text)
+    return tuple(value) if isinstance(value, list) else value
