@@ -26,6 +26,7 @@ from nova_ironic_partition.adapters.baremetal_nodes import (
 )
 from nova_ironic_partition.adapters.nova_claims import NovaClaims
 from nova_ironic_partition.adapters.nova_services import NovaServices
+from nova_ironic_partition.core.snapshot import Snapshot
 from nova_ironic_partition.node_cache import NodeCache
 from nova_ironic_partition.partition import Partition
 from nova_ironic_partition.ports import InventoryError
@@ -79,6 +80,17 @@ class IronicPartitionDriver(ironic.IronicDriver):
         self._require_version()
         self._follow_configuration()
         super().init_host(host)
+
+    def get_available_nodes(self, refresh: bool = False) -> list[str]:
+        """The uuids of the nodes that this service reports, found anew.
+
+        Not the keys of the node cache: other threads put nodes there that
+        are not to be reported.
+
+        :raises VirtDriverNotReady: the Bare Metal API gave no complete
+            answer.
+        """
+        return list(self._sweep().nodes)
 
     def get_available_resource(self, nodename: str) -> dict[str, Any]:
         """What the resource tracker writes into the node's row.
@@ -156,6 +168,10 @@ class IronicPartitionDriver(ironic.IronicDriver):
         self.partition.observe()
 
     def _refresh_cache(self) -> None:
+        self._sweep()
+
+    def _sweep(self) -> Snapshot:
+        before = self.partition.snapshot
         try:
             snapshot = self.partition.sweep()
         except InventoryError as exc:
@@ -163,5 +179,7 @@ class IronicPartitionDriver(ironic.IronicDriver):
                 "The Bare Metal API %s; the nodes stay as they were.", exc
             )
             raise exception.VirtDriverNotReady() from exc
-        self._node_cache.replace(snapshot.nodes)
-        self.node_cache_time = time.time()
+        if snapshot is not before:
+            self._node_cache.replace(snapshot.nodes)
+            self.node_cache_time = time.time()
+        return snapshot
