@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m lab.demo``: the demo that ``./tools/demo`` runs.
+
+Ends with 0 only if every step's invariant held; with 1 if one did not or a
+service failed; with 130 after Ctrl-C. Stops all that it started, unless
+``--keep`` is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from lab import client_files, mariadb, rabbitmq, running, warden
+from lab.cloud import Cloud, Plan
+from lab.operator_actions import FLAVOR, IMAGE
+from lab.ports import LOOPBACK
+from lab.processes import ProcessFailed
+from lab.screen import Screen
+from lab.story import GROUP, Story
+from lab.waiting import TimedOut
+from lab.witness import StepFailed
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./tools/demo",
+        description="Three nova-compute services share a rack of bare metal "
+        "nodes: a private OpenStack on the loopback interface, started, "
+        "played with and stopped again.",
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave the cloud running, and say how to talk to it",
+    )
+    parser.add_argument(
+        "--no-story",
+        action="store_true",
+        help="start the cloud only; with --keep, to try things yourself",
+    )
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="a new or empty directory for all files (default: below the "
+        "temporary directory, removed after success)",
+    )
+    parser.add_argument(
+        "--stop",
+        type=Path,
+        metavar="DIR",
+        help="stop the cloud that --keep left running, and end",
+    )
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    """Run the demo with the arguments of the command line."""
+    arguments = _arguments(sys.argv[1:])
+    screen = Screen()
+    if arguments.stop:
+        sys.exit(_stop(screen, arguments.stop))
+    for package in _missing_packages():
+        sys.exit(f"{package} is missing: sudo apt-get install {package}")
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = LOOPBACK
+    # A Ctrl-C and a kill are the same to the blocks that clean up.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    sys.exit(_run(screen, arguments))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _missing_packages() -> list[str]:
+    return [
+        package.DEBIAN_PACKAGE
+        for package in (rabbitmq, mariadb)
+        if not package.is_installed()
+    ]
+
+
+def _stop(screen: Screen, directory: Path) -> int:
+    try:
+        count = warden.stop(directory)
+    except running.NotALab as error:
+        print(error, file=sys.stderr)
+        return 1
+    screen.say(f"Stopped {count} processes of {directory}.")
+    return 0
+
+
+def _run(screen: Screen, arguments: argparse.Namespace) -> int:
+    directory = _state_dir(arguments.state_dir)
+    if directory is None:
+        print(f"{arguments.state_dir} is not empty", file=sys.stderr)
+        return 1
+    status = 1
+    cloud = Cloud(Plan(with_api=True), directory, progress=screen.did)
+    try:
+        _start(screen, cloud)
+        story = Story(cloud, screen)
+        if arguments.no_story:
+            story.prepare()
+        else:
+            story.play()
+        status = 0
+    except (StepFailed, ProcessFailed, TimedOut) as error:
+        screen.heading("FAILED")
+        print(error, file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        screen.heading("Interrupted")
+        status = 130
+    finally:
+        if status == 0 and arguments.keep:
+            _keep(screen, cloud)
+        else:
+            _end(screen, cloud)
+    if status:
+        screen.say(f"The logs are in {directory / 'log'}")
+    elif not arguments.keep and not arguments.state_dir:
+        shutil.rmtree(directory)
+    return status
+
+
+def _state_dir(wanted: Path | None) -> Path | None:
+    """Return a directory to use; None if the wanted one has contents."""
+    if wanted is None:
+        return Path(tempfile.mkdtemp(prefix="partition-demo-"))
+    wanted.mkdir(parents=True, exist_ok=True)
+    return None if any(wanted.iterdir()) else wanted.resolve()
+
+
+def _start(screen: Screen, cloud: Cloud) -> None:
+    screen.heading("Start a cloud")
+    screen.say(
+        f"""Real services, each a process of its own, on 127.0.0.1: RabbitMQ,
+        MariaDB, keystone, glance, neutron, placement, nova, and our bare
+        metal service. Their files, configuration and logs are in
+        {cloud.state_dir}."""
+    )
+    started = time.monotonic()
+    cloud.start()
+    screen.did(f"the cloud runs after {time.monotonic() - started:.0f} s")
+
+
+def _end(screen: Screen, cloud: Cloud) -> None:
+    started = time.monotonic()
+    cloud.stop()
+    screen.did(f"all stopped in {time.monotonic() - started:.1f} s")
+
+
+def _keep(screen: Screen, cloud: Cloud) -> None:
+    if cloud.front is None:
+        raise RuntimeError("nobody can talk to a cloud without keystone")
+    openrc = client_files.write(cloud.state_dir, cloud.front.keystone)
+    cloud.crew.leave_running()
+    screen.heading("The cloud stays up")
+    screen.block(
+        f"""source {openrc}
+openstack compute service list
+openstack baremetal node list
+openstack baremetal node show {GROUP}-01
+openstack server create --flavor {FLAVOR} --image {IMAGE} --nic none \\
+    --wait mine
+openstack server list --long
+openstack server reboot --hard --wait mine
+openstack server delete --wait mine
+
+Edit peer_list: {cloud.nova.directory}/c1.conf (c2.conf, c3.conf), then:
+kill -HUP {" ".join(_pids(cloud))}
+Logs: {cloud.state_dir / "log"}
+
+Stop it: ./tools/demo --stop {cloud.state_dir}"""
+    )
+
+
+def _pids(cloud: Cloud) -> list[str]:
+    return [str(cloud.compute(host).process.pid) for host in cloud.plan.hosts]
+
+
+if __name__ == "__main__":
+    main()
