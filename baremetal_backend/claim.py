@@ -9,11 +9,14 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+import sqlalchemy as sa
+
 from baremetal_backend.conf.settings import ConfigurationError, Settings
-from baremetal_backend.storage import Database
+from baremetal_backend.storage.database import Database
 
 
 class Claim:
@@ -56,6 +59,29 @@ class Claim:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def open_database(settings: Settings, cleanup: ExitStack) -> Database:
+    """Open the database as the only process that may.
+
+    ``cleanup`` gets what closes it. Errors: ConfigurationError.
+    """
+    try:
+        database = Database(settings.database)
+    except (sa.exc.ArgumentError, ImportError) as error:
+        text = str(error).splitlines()[0]
+        raise ConfigurationError(
+            f"[database]connection: {text}; write it like "
+            "sqlite:////var/lib/baremetal-backend/baremetal.sqlite or "
+            "mysql+pymysql://user:password@host/database."
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"[database]connection: {error.filename}: {error.strerror}."
+        ) from error
+    cleanup.callback(database.close)
+    cleanup.enter_context(Claim(settings, database))
+    return database
 
 
 def _lock_file(settings: Settings, database: Database) -> tuple[str, str]:

@@ -25,18 +25,19 @@ from contextlib import ExitStack
 
 from baremetal_backend.api.app import WsgiApp, make_app
 from baremetal_backend.api.server import ApiServer
-from baremetal_backend.claim import Claim
+from baremetal_backend.claim import open_database
+from baremetal_backend.conductor.held_node import Surroundings
 from baremetal_backend.conductor.parts import Context
 from baremetal_backend.conductor.recovery import recover_nodes
 from baremetal_backend.conductor.service import ConductorService
-from baremetal_backend.conductor.task import Surroundings, TaskManager
+from baremetal_backend.conductor.task import TaskManager
 from baremetal_backend.conductor.timer import ThreadTimer
 from baremetal_backend.conductor.workers import Lane
 from baremetal_backend.conf.settings import ConfigurationError, Settings
 from baremetal_backend.core.errors import StorageUnavailable
 from baremetal_backend.core.timestamps import timestamp
 from baremetal_backend.drivers import loader
-from baremetal_backend.storage import Database, Storage
+from baremetal_backend.storage import Storage
 from baremetal_backend.storage.migrate import (
     SchemaError,
     require_current,
@@ -66,6 +67,11 @@ class Runtime:
         """From nothing to the first request. Errors: ConfigurationError."""
         try:
             self._start()
+        except StorageUnavailable as error:
+            self._cleanup.close()
+            raise ConfigurationError(
+                f"[database]connection: {error}"
+            ) from error
         except BaseException:
             self._cleanup.close()
             raise
@@ -171,18 +177,12 @@ def open_storage(
     An SQLite file is brought up to this release; any other database has to
     be up already. Errors: ConfigurationError.
     """
+    database = open_database(settings, cleanup)
     try:
-        database = Database(settings.database)
-        cleanup.callback(database.close)
-        cleanup.enter_context(Claim(settings, database))
         if database.is_sqlite:
             upgrade(database)
         else:
             require_current(database)
     except (SchemaError, StorageUnavailable) as error:
         raise ConfigurationError(f"[database]connection: {error}") from error
-    except OSError as error:
-        raise ConfigurationError(
-            f"[database]connection: {error.filename}: {error.strerror}."
-        ) from error
     return Storage(database, clock)

@@ -222,7 +222,10 @@ def _body(req: falcon.Request, takes: Takes, limit: int) -> Any:
             f"Content-Type: {shown(kind)} is not one of: "
             f"{', '.join(_JSON_TYPES)}"
         )
-    return strict_json.parse(data)
+    value = strict_json.parse(data)
+    if value is None and not takes.optional_body:
+        raise BadField("body", "null is no request")
+    return value
 
 
 def _send(resp: falcon.Response, answer: Answer) -> None:

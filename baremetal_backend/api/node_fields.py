@@ -33,16 +33,32 @@ from baremetal_backend.api.rendering import (
     Renderer,
     scalar,
     stored,
+    text,
 )
 
 #: Words that follow /v1/nodes/ in URLs and so can't name a node.
 RESERVED_NAMES = frozenset(
-    {
-        "allocation", "bios", "children", "detail", "firmware", "history", "inventory",
-        "maintenance", "management", "portgroups", "ports", "states",
-        "traits", "validate", "vendor_passthru", "vifs", "vmedia", "volume",
-    }
-)  # fmt: skip
+    [
+        "allocation",
+        "bios",
+        "children",
+        "detail",
+        "firmware",
+        "history",
+        "inventory",
+        "maintenance",
+        "management",
+        "portgroups",
+        "ports",
+        "states",
+        "traits",
+        "validate",
+        "vendor_passthru",
+        "vifs",
+        "vmedia",
+        "volume",
+    ]
+)
 MASK = "******"
 
 
@@ -187,6 +203,8 @@ def _encode(call: Call, name: str) -> Encode:
         return _masked
     if name in call.storage.nodes.json_fields:
         return stored
+    if name == "uuid":
+        return text
     return scalar
 
 
@@ -203,11 +221,11 @@ def _state_of_version(version: int) -> Callable[[Any], str]:
 
 
 @functools.lru_cache(maxsize=256)
-def _masked(text: str) -> str:
+def _masked(column: str) -> str:
     """JSON text without secrets. Cached: most nodes say the same."""
-    if text in ("{}", ""):
+    if column in ("{}", ""):
         return "{}"
-    value = strutils.mask_dict_password(json.loads(text), secret=MASK)
+    value = strutils.mask_dict_password(json.loads(column), secret=MASK)
     for secret in ("configdrive", "agent_secret_token", "rescue_password"):
         if value.get(secret):
             value[secret] = MASK

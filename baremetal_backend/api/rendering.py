@@ -49,19 +49,36 @@ class Renderer:
             return ["{}"] * len(rows)
         values = dict(zip(self.columns, zip(*rows, strict=True), strict=True))
         encoded = [
-            list(map(part.encode, *(values[name] for name in part.columns)))
+            map(_encoder(part), *(values[name] for name in part.columns))
             for part in self._parts
         ]
         return list(map(self._template.__mod__, zip(*encoded, strict=True)))
+
+
+class _Memo(dict[Any, str]):
+    """JSON texts of values. Most columns of a page have few: states, flags."""
+
+    def __missing__(self, value: Any) -> str:
+        text = scalar(value)
+        # 1 and True are the same key; no column has both.
+        self[value] = text
+        return text
+
+
+def _encoder(part: Part) -> Encode:
+    return _Memo().__getitem__ if part.encode is scalar else part.encode
 
 
 def scalar(value: Any) -> str:
     """JSON text of a value that is no JSON column."""
     if value.__class__ is str:
         return encode_basestring(value)
-    if value is None:
-        return "null"
     return json.dumps(value)
+
+
+def text(value: str) -> str:
+    """JSON text of a value that is always text, and another in each row."""
+    return encode_basestring(value)
 
 
 def stored(text: str | None) -> str:

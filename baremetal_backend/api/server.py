@@ -11,6 +11,7 @@ Bare Metal API parse. Why waitress: decision record 0001.
 from __future__ import annotations
 
 import logging
+import resource
 import threading
 import time
 from typing import Any
@@ -27,6 +28,8 @@ LOG = logging.getLogger(__name__)
 MAX_HEADER = 64 * 1024
 #: Connections at once; more wait in the listen queue.
 MAX_CONNECTIONS = 2000
+#: File descriptors that are left to the database, drivers and logs.
+_OTHER_FILES = 256
 #: Seconds after which a silent connection is closed.
 IDLE = 60
 _LOOP_TIMEOUT = 0.5
@@ -53,6 +56,14 @@ class _Server(server.TcpWSGIServer):
     channel_class = _Channel
 
 
+def _connection_limit() -> int:
+    # A server that runs out of descriptors accepts in a busy loop.
+    allowed, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(64, min(MAX_CONNECTIONS, allowed - _OTHER_FILES))
+
+
 class ApiServer:
     """Serves an application until it is stopped. Owned by the runtime."""
 
@@ -75,7 +86,8 @@ class ApiServer:
             port=self._settings.port,
             threads=self._settings.threads,
             ident="baremetal-backend",
-            connection_limit=MAX_CONNECTIONS,
+            server_name=self._settings.host_ip,
+            connection_limit=_connection_limit(),
             channel_timeout=IDLE,
             cleanup_interval=10,
             max_request_header_size=MAX_HEADER,

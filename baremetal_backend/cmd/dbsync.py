@@ -11,11 +11,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from baremetal_backend.claim import Claim
+from baremetal_backend.claim import open_database
 from baremetal_backend.cmd import start
 from baremetal_backend.conf import ConfigurationError
 from baremetal_backend.core.errors import StorageUnavailable
-from baremetal_backend.storage.database import Database
 from baremetal_backend.storage.migrate import SchemaError, revision, upgrade
 
 
@@ -24,14 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = start.settings(argv)
         with ExitStack() as cleanup:
-            database = Database(settings.database)
-            cleanup.callback(database.close)
-            cleanup.enter_context(Claim(settings, database))
+            database = open_database(settings, cleanup)
             before = upgrade(database)
             after = revision(database)
     except ConfigurationError as error:
         return start.refuse(error)
-    except (SchemaError, StorageUnavailable, OSError) as error:
+    except (SchemaError, StorageUnavailable) as error:
         return start.refuse(
             ConfigurationError(f"[database]connection: {error}")
         )

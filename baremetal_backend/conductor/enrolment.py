@@ -15,11 +15,14 @@ from baremetal_backend.core.errors import (
     NodeNotFound,
 )
 from baremetal_backend.core.records import INTERFACES, Node
-from baremetal_backend.core.states import ENROLL
+from baremetal_backend.core.states import AVAILABLE, ENROLL
 from baremetal_backend.rpc.interface import UpdateOptions
 from baremetal_backend.storage import Lost
 
 _INTERFACE_FIELDS = tuple(f"{kind}_interface" for kind in INTERFACES)
+
+# The second one is what clients before version 1.11 expect.
+_FIRST_STATES = (ENROLL, AVAILABLE)
 
 _ATTEMPTS = 10
 
@@ -41,15 +44,19 @@ class Enrolment(Part):
             "uuid": values.get("uuid") or str(uuid.uuid4()),
             "conductor_group": group,
             "traits": tuple(values.get("traits") or ()),
-            "provision_state": ENROLL,
+            "provision_state": values.get("provision_state", ENROLL),
         }
+        if complete["provision_state"] not in _FIRST_STATES:
+            raise InvalidParameterValue(
+                f"provision_state: a new node is {' or '.join(_FIRST_STATES)}."
+            )
         self._check_parent(values.get("parent_node"))
         try:
             node = Node(**complete)
         except TypeError as error:
             raise InvalidParameterValue(str(error)) from error
         event = self._context.tasks.event(
-            node, "provisioning", f'enrolled as "{ENROLL}"'
+            node, "provisioning", f'enrolled as "{node.provision_state}"'
         )
         return self._context.storage.nodes.create(node, event)
 

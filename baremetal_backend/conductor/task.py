@@ -21,39 +21,24 @@ nothing was written before the work began.
 from __future__ import annotations
 
 import logging
-import threading
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
-from baremetal_backend.conductor.operation import (
-    Decision,
-    End,
-    Operation,
-    transition_changes,
-)
-from baremetal_backend.conductor.timer import Timer
-from baremetal_backend.conductor.workers import Lane
-from baremetal_backend.conf.settings import ConductorSettings
+from baremetal_backend.conductor.held_node import Surroundings, TaskNode
+from baremetal_backend.conductor.occupancy import Occupancy
+from baremetal_backend.conductor.operation import Decision, End, Operation
 from baremetal_backend.core.errors import (
     BackendError,
-    NodeChanged,
     NodeLocked,
     NodeNotFound,
     NoFreeWorker,
-    ShuttingDown,
     StorageUnavailable,
 )
 from baremetal_backend.core.records import HistoryEvent, Node
-from baremetal_backend.core.states import process_event
-from baremetal_backend.core.timestamps import timestamp
 from baremetal_backend.drivers.base import Steps
-from baremetal_backend.drivers.loader import Driver, Registry
-from baremetal_backend.storage import Lost, Storage
+from baremetal_backend.storage import Changed, Lost
 
 LOG = logging.getLogger(__name__)
 
@@ -68,115 +53,39 @@ _TAKE_ATTEMPTS = 10
 _LONGEST_RETRY = 30.0
 
 
-class TaskNode:
-    """A node in exclusive use. Owned by the thread that runs the work."""
-
-    def __init__(self, manager: TaskManager, node: Node, topic: str) -> None:
-        self._manager = manager
-        self._node = node
-        self._topic = topic
-
-    @property
-    def node(self) -> Node:
-        """The node as of the last write."""
-        return self._node
-
-    @property
-    def driver(self) -> Driver:
-        """The node's interfaces."""
-        return self._manager.registry.driver(self._node)
-
-    @property
-    def now(self) -> str:
-        """The present time as it is stored."""
-        return self._manager.now
-
-    def save(self, **changes: Any) -> Node:
-        """Write fields. Errors: NodeLocked when the node was taken away."""
-        return self._write(changes, None)
-
-    def advance(self, event: str, **changes: Any) -> None:
-        """Apply an event, with other changes, in one transaction."""
-        step = process_event(
-            self._node.provision_state,
-            event,
-            self._node.target_provision_state,
-        )
-        decision = Decision(
-            transition_changes(step, self.now) | changes, step.reason
-        )
-        self._write(
-            decision.changes,
-            self._manager.event(self._node, self._topic, decision.reason),
-        )
-        LOG.info("Node %s: %s", self._node.uuid, decision.reason)
-
-    def _write(self, changes: Any, event: HistoryEvent | None) -> Node:
-        result = self._manager.storage.nodes.change(
-            self._node.uuid,
-            changes,
-            reserved_by=self._manager.host,
-            event=event,
-        )
-        if isinstance(result, Lost):
-            raise NodeLocked(
-                self._node.uuid, result.current.reservation or "nobody"
-            )
-        self._node = result.record
-        return self._node
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the task manager works with."""
-
-    #: Name under which it reserves nodes.
-    host: str
-    settings: ConductorSettings
-    storage: Storage
-    registry: Registry
-    lane: Lane
-    timer: Timer
-    #: Seconds since the epoch.
-    clock: Callable[[], float]
-
-
 class TaskManager:
     """Gives nodes to operations. Owned by the conductor, shared by threads."""
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self.host = surroundings.host
-        self.storage = surroundings.storage
-        self.registry = surroundings.registry
+        self._around = surroundings
+        self._host = surroundings.host
+        self._nodes = surroundings.storage.nodes
         self._settings = surroundings.settings
         self._lane = surroundings.lane
         self._timer = surroundings.timer
-        self._clock = surroundings.clock
-        self._changed = threading.Condition()
-        self._running = 0
-        self._releases = 0
-        self._closed = False
+        self._occupancy = Occupancy(surroundings.host)
 
     @property
     def now(self) -> str:
         """The present time as it is stored."""
-        return timestamp(self._clock())
+        return self._around.now
+
+    def event(self, node: Node, topic: str, reason: str) -> HistoryEvent:
+        """A record for the node's history."""
+        return self._around.event(node, topic, reason)
 
     @property
     def running(self) -> int:
         """Operations that have a node, also paused ones."""
-        return self._running
+        return self._occupancy.running
 
     def close(self) -> None:
         """Begin nothing more."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._occupancy.close()
 
     def wait_idle(self, seconds: float) -> bool:
         """Wait for all operations to end; False if some did not."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._running == 0, seconds)
+        return self._occupancy.wait_idle(seconds)
 
     # -- long operations ------------------------------------------------------
 
@@ -186,73 +95,56 @@ class TaskManager:
         Errors: NodeNotFound, NodeLocked, NoFreeWorker, ShuttingDown,
         StorageUnavailable, and all with which ``operation.begin`` refuses.
         """
-        for node in self.attempts(node_id):
-            decision = operation.begin(node, self.now)
-            if node.reservation is not None:
-                continue
-            try:
-                if decision.final:
-                    self._write_final(node, operation)
-                else:
-                    self._start(node, operation)
-            except NodeLocked:
-                continue
-            return
+        for first in self.attempts(node_id):
+            node = first
+            for _ in range(_TAKE_ATTEMPTS):
+                decision = operation.begin(node, self._around.now)
+                if node.reservation is not None:
+                    break
+                result = (
+                    self._take(node, decision, operation, reserve=None)
+                    if decision.final
+                    else self._start(node, decision, operation)
+                )
+                if not isinstance(result, Lost):
+                    return
+                # Somebody wrote the node in between: decide anew.
+                node = result.current
 
     def attempts(self, node_id: str) -> Iterator[Node]:
         """The node, again and again until the configured patience ends."""
         for left in range(self._settings.node_locked_retry_attempts, -1, -1):
-            if self._closed:
-                raise ShuttingDown(self.host)
-            releases = self._releases
-            node = self.storage.nodes.get(node_id)
+            self._occupancy.check_open()
+            node = self._nodes.get(node_id)
             yield node
             if left:
-                self._wait_released(releases)
-        holder = self.storage.nodes.get(node.uuid).reservation or self.host
+                self._occupancy.wait_free(
+                    node.uuid,
+                    node.reservation or self._host,
+                    self._settings.node_locked_retry_interval,
+                )
+        holder = self._nodes.get(node.uuid).reservation or self._host
         raise NodeLocked(
             node.uuid,
             holder,
             retry_after=max(1.0, self._settings.node_locked_retry_interval),
         )
 
-    def _wait_released(self, seen: int) -> None:
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._releases != seen or self._closed,
-                self._settings.node_locked_retry_interval,
-            )
-
-    def _write_final(self, node: Node, operation: Operation) -> None:
-        """A decision that needs no work: one write, no reservation."""
-        for _ in range(_TAKE_ATTEMPTS):
-            decision = operation.begin(node, self.now)
-            result = self.storage.nodes.change(
-                node.uuid,
-                decision.changes,
-                seen_version=node.version,
-                unreserved=True,
-                event=self.event(node, operation.topic, decision.reason),
-            )
-            if not isinstance(result, Lost):
-                LOG.info("Node %s: %s", node.uuid, decision.reason)
-                return
-            node = _unlocked(result.current)
-        raise NodeChanged(f"Node {node.uuid}")
-
-    def _start(self, node: Node, operation: Operation) -> None:
-        begun: Future[None] = Future()
-        with self._changed:
-            if self._closed:
-                raise ShuttingDown(self.host)
-            self._running += 1
+    def _start(
+        self, node: Node, decision: Decision, operation: Operation
+    ) -> Changed[Node] | Lost[Node]:
+        """Let a worker take the node; returns when it has, or could not."""
+        begun: Future[Changed[Node] | Lost[Node]] = Future()
+        self._occupancy.enter(node.uuid)
         try:
-            self._lane.admit(lambda: self._first_run(begun, node, operation))
+            self._lane.admit(
+                lambda: self._first_run(begun, node, decision, operation)
+            )
         except BaseException:
-            self._left()
+            self._occupancy.leave(node.uuid)
             raise
         try:
-            begun.result(_APPLY_DEADLINE)
+            return begun.result(_APPLY_DEADLINE)
         except FutureTimeout:
             if begun.cancel():
                 raise NoFreeWorker(retry_after=5.0) from None
@@ -263,43 +155,53 @@ class TaskManager:
             ) from None
 
     def _first_run(
-        self, begun: Future[None], node: Node, operation: Operation
+        self,
+        begun: Future[Changed[Node] | Lost[Node]],
+        node: Node,
+        decision: Decision,
+        operation: Operation,
     ) -> None:
         if not begun.set_running_or_notify_cancel():
-            self._left()
+            self._occupancy.leave(node.uuid)
             return
         try:
-            taken = self._take(node, operation)
+            taken = self._take(node, decision, operation, reserve=self._host)
         except BaseException as error:
-            self._left()
+            self._occupancy.leave(node.uuid)
             begun.set_exception(error)
             return
-        begun.set_result(None)
-        task = TaskNode(self, taken, operation.topic)
+        if isinstance(taken, Lost):
+            self._occupancy.leave(node.uuid)
+            begun.set_result(taken)
+            return
+        begun.set_result(taken)
+        task = TaskNode(self._around, taken.record, operation.topic)
         self._run(task, operation, self._work(task, operation))
 
-    def _take(self, node: Node, operation: Operation) -> Node:
-        """Reserve the node and write the beginning, in one transaction."""
-        for _ in range(_TAKE_ATTEMPTS):
-            decision = operation.begin(node, self.now)
-            result = self.storage.nodes.change(
-                node.uuid,
-                {**decision.changes, "reservation": self.host},
-                seen_version=node.version,
-                unreserved=True,
-                event=self.event(node, operation.topic, decision.reason),
-            )
-            if not isinstance(result, Lost):
-                LOG.info("Node %s: %s", node.uuid, decision.reason)
-                return result.record
-            node = _unlocked(result.current)
-        raise NodeChanged(f"Node {node.uuid}")
+    def _take(
+        self,
+        node: Node,
+        decision: Decision,
+        operation: Operation,
+        reserve: str | None,
+    ) -> Changed[Node] | Lost[Node]:
+        """Write the beginning, and the reservation, in one transaction."""
+        result = self._nodes.change(
+            node.uuid,
+            {**decision.changes, "reservation": reserve},
+            seen_version=node.version,
+            unreserved=True,
+            event=self._around.event(node, operation.topic, decision.reason),
+        )
+        if not isinstance(result, Lost):
+            LOG.info("Node %s: %s", node.uuid, decision.reason)
+        return result
 
     def _work(self, task: TaskNode, operation: Operation) -> Steps[Decision]:
         """The work, with its end or its failure as a decision."""
         try:
             end = (yield from operation.work(task)) or End()
-            return operation.end(task.node, end, self.now)
+            return operation.end(task.node, end, self._around.now)
         except BackendError as error:
             sentence = error.message
             LOG.error(
@@ -315,7 +217,21 @@ class TaskManager:
                 task.node.uuid,
                 operation.name,
             )
-        return operation.fail(task.node, sentence, self.now)
+        return self._failure(task.node, operation, sentence)
+
+    def _failure(
+        self, node: Node, operation: Operation, sentence: str
+    ) -> Decision:
+        """The failure state; at the least, a node that is given back."""
+        try:
+            return operation.fail(node, sentence, self._around.now)
+        except Exception:
+            LOG.exception(
+                'Node %s: no failure state for "%s".',
+                node.uuid,
+                node.provision_state,
+            )
+            return Decision({"last_error": sentence}, sentence)
 
     def _run(
         self, task: TaskNode, operation: Operation, work: Steps[Decision]
@@ -346,11 +262,11 @@ class TaskManager:
         """Write the end and give the node back; until it is written."""
         node = task.node
         try:
-            result = self.storage.nodes.change(
+            result = self._nodes.change(
                 node.uuid,
                 {**decision.changes, "reservation": None},
-                reserved_by=self.host,
-                event=self.event(
+                reserved_by=self._host,
+                event=self._around.event(
                     node,
                     operation.topic,
                     decision.reason,
@@ -383,13 +299,7 @@ class TaskManager:
                 )
             else:
                 LOG.info("Node %s: %s", node.uuid, decision.reason)
-        self._left()
-
-    def _left(self) -> None:
-        with self._changed:
-            self._running -= 1
-            self._releases += 1
-            self._changed.notify_all()
+        self._occupancy.leave(node.uuid)
 
     # -- short operations -----------------------------------------------------
 
@@ -409,28 +319,25 @@ class TaskManager:
         for node in self.attempts(node_id):
             if node.reservation is not None:
                 continue
-            with self._changed:
-                if self._closed:
-                    raise ShuttingDown(self.host)
-                self._running += 1
+            self._occupancy.enter(node.uuid)
             try:
-                result = self.storage.nodes.change(
-                    node.uuid, {"reservation": self.host}, unreserved=True
+                result = self._nodes.change(
+                    node.uuid, {"reservation": self._host}, unreserved=True
                 )
             except BaseException:
-                self._left()
+                self._occupancy.leave(node.uuid)
                 raise
             if isinstance(result, Lost):
-                self._left()
+                self._occupancy.leave(node.uuid)
                 continue
             LOG.debug("Node %s: reserved to %s", node.uuid, purpose)
-            return TaskNode(self, result.record, purpose)
+            return TaskNode(self._around, result.record, purpose)
         raise AssertionError("unreachable")  # pragma: no cover
 
     def _release(self, task: TaskNode, wait: float = 1.0) -> None:
         try:
-            self.storage.nodes.change(
-                task.node.uuid, {"reservation": None}, reserved_by=self.host
+            self._nodes.change(
+                task.node.uuid, {"reservation": None}, reserved_by=self._host
             )
         except NodeNotFound:
             LOG.debug("Node %s: is gone.", task.node.uuid)
@@ -438,29 +345,7 @@ class TaskManager:
             longer = min(2 * wait, _LONGEST_RETRY)
             self._later(wait, lambda: self._release(task, longer))
             return
-        self._left()
-
-    # -- history --------------------------------------------------------------
-
-    def event(
-        self, node: Node, topic: str, reason: str, failed: bool = False
-    ) -> HistoryEvent:
-        """A record for the node's history."""
-        return HistoryEvent(
-            uuid=str(uuid.uuid4()),
-            node_uuid=node.uuid,
-            severity="ERROR" if failed else "INFO",
-            event_type=topic,
-            event=reason,
-            conductor=self.host,
-            created_at=self.now,
-        )
+        self._occupancy.leave(task.node.uuid)
 
 
-def _unlocked(node: Node) -> Node:
-    if node.reservation is not None:
-        raise NodeLocked(node.uuid, node.reservation)
-    return node
-
-
-__all__ = ["Surroundings", "TaskManager", "TaskNode"]
+__all__ = ["TaskManager"]

@@ -181,7 +181,7 @@ def load(settings: Settings) -> Registry:
         NAMESPACE,
         names=list(settings.enabled_hardware_types),
         on_load_failure_callback=failed,
-        warn_on_missing_entrypoint=False,
+        on_missing_entrypoints_callback=lambda _names: None,
     )
     found = {extension.name: extension.plugin for extension in manager}
     missing = [t for t in settings.enabled_hardware_types if t not in found]

@@ -138,8 +138,9 @@ class Conductor(Protocol):
 
         ``values``: fields of ``core.records.Node``; ``driver`` is required,
         a missing ``uuid`` is made. Interfaces that are not given get the
-        hardware type's defaults; the state is ``enroll``. ``conductor_group``
-        is lower-cased.
+        hardware type's defaults; the state is ``enroll``, or
+        ``available`` if ``provision_state`` says so. ``conductor_group`` is
+        lower-cased.
         Errors: NoValidHost (no such hardware type enabled), Invalid...
         (unknown interface), AlreadyExists (uuid, name), InstanceAssociated.
         """

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid as uuid_module
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -44,6 +45,7 @@ class Collection(Generic[R]):
     ) -> None:
         self._database = database
         self._table = table
+        self._record = record
         self._kind = kind
         self._clock = clock
         self._mapper = RowMapper(table, record)
@@ -59,14 +61,15 @@ class Collection(Generic[R]):
         Errors: AlreadyExists; InvalidParameterValue for a node, port group
         or chassis that does not exist.
         """
-        defaults = {"uuid": str(uuid_module.uuid4())}
-        row = self._mapper.values(defaults | dict(values) | {"version": 1}) | {
-            "created_at": timestamp(self._clock()),
-            "updated_at": None,
-        }
+        given = {"uuid": str(uuid_module.uuid4()), **values, "version": 1}
+        record = self._record(**given)
+        row = self._mapper.values(
+            {name: getattr(record, name) for name in self._mapper.fields}
+        )
+        row |= {"created_at": timestamp(self._clock()), "updated_at": None}
         try:
             with self._database.writing() as connection:
-                connection.execute(sa.insert(self._table).values(**row))
+                connection.execute(sa.insert(self._table), row)
                 return self._one(connection, row["uuid"])
         except db_exc.DBError as error:
             raise self._meaning(error, row) from error
@@ -163,9 +166,14 @@ class Collection(Generic[R]):
         self, error: db_exc.DBError, values: Mapping[str, Any]
     ) -> BackendError:
         if isinstance(error, db_exc.DBDuplicateEntry):
-            columns = [name.rpartition(".")[2] for name in error.columns]
-            taken = [name for name in columns if name in values]
-            field = taken[-1] if taken else next(iter(values))
+            # SQLite names columns, MariaDB the index, which ends in one.
+            taken = [
+                field
+                for field in values
+                for name in error.columns
+                if re.search(rf"(^|[._]){field}$", name)
+            ]
+            field = max(taken, key=len) if taken else next(iter(values))
             return AlreadyExists(
                 self._kind, _FIELD_NAMES.get(field, field), str(values[field])
             )

@@ -26,7 +26,7 @@ class History:
         values: dict[str, Any] = {
             name: getattr(event, name) for name in self._mapper.fields
         }
-        connection.execute(sa.insert(NODE_HISTORY).values(**values))
+        connection.execute(sa.insert(NODE_HISTORY), values)
 
     def page(
         self,

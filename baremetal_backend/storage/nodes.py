@@ -36,6 +36,10 @@ from baremetal_backend.storage.tables import NODES
 
 _C = NODES.c
 
+_INSERT = sa.insert(NODES)
+
+_KEPT_LOOKUPS = 64
+
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 # Conditions that compare a column with the filter's value of the same name.
@@ -69,6 +73,9 @@ class Nodes:
         self._history = history
         self._clock = clock
         self._mapper = RowMapper(NODES, Node)
+        # Made once: building a statement costs as much as running it.
+        self._select_by = _Lookup(sa.select(*self._mapper.columns))
+        self._row_by: dict[tuple[str, ...], _Lookup] = {}
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -88,7 +95,7 @@ class Nodes:
         row["version"] = 1
         try:
             with self._database.writing() as connection:
-                connection.execute(sa.insert(NODES).values(**row))
+                connection.execute(_INSERT, row)
                 if event is not None:
                     self._history.add(connection, event)
                 return self._one(connection, node.uuid)
@@ -102,10 +109,16 @@ class Nodes:
 
     def row(self, ident: str, columns: Sequence[str]) -> tuple[Any, ...]:
         """Columns of one node (by uuid or name) as ``page`` gives them."""
+        key = tuple(columns)
+        lookup = self._row_by.get(key)
+        if lookup is None:
+            lookup = _Lookup(sa.select(*(_C[name] for name in key)))
+            # Clients ask for a few column lists; a client that asks for
+            # many must not fill the memory.
+            if len(self._row_by) < _KEPT_LOOKUPS:
+                self._row_by[key] = lookup
         with self._database.reading() as connection:
-            found = connection.execute(
-                _by_ident(sa.select(*(_C[name] for name in columns)), ident)
-            ).first()
+            found = lookup.first(connection, ident)
         if found is None:
             raise NodeNotFound(ident)
         return tuple(found)
@@ -172,11 +185,8 @@ class Nodes:
                 result = connection.execute(
                     sa.update(NODES)
                     .where(*expected)
-                    .values(
-                        **values,
-                        version=_C.version + 1,
-                        updated_at=timestamp(self._clock()),
-                    )
+                    .values(version=_C.version + 1),
+                    {**values, "updated_at": timestamp(self._clock())},
                 )
                 done = result.rowcount == 1
                 if done and event is not None:
@@ -218,12 +228,28 @@ class Nodes:
             return [(row[0], row[1]) for row in connection.execute(query)]
 
     def _one(self, connection: sa.Connection, ident: str) -> Node:
-        row = connection.execute(
-            _by_ident(sa.select(*self._mapper.columns), ident)
-        ).first()
+        row = self._select_by.first(connection, ident)
         if row is None:
             raise NodeNotFound(ident)
         return self._mapper.record(row)
+
+
+class _Lookup:
+    """One node by uuid or by name."""
+
+    def __init__(self, query: sa.Select[Any]) -> None:
+        self._by_uuid = query.where(_C.uuid == sa.bindparam("ident"))
+        self._by_name = query.where(_C.name == sa.bindparam("ident"))
+
+    def first(
+        self, connection: sa.Connection, ident: str
+    ) -> sa.Row[Any] | None:
+        # Names can't look like uuids (the API refuses them), so that one
+        # unique index answers.
+        if is_uuid(ident):
+            values = {"ident": ident.lower()}
+            return connection.execute(self._by_uuid, values).first()
+        return connection.execute(self._by_name, {"ident": ident}).first()
 
 
 def conditions(filters: NodeFilter) -> list[sa.ColumnElement[bool]]:
@@ -256,14 +282,6 @@ def conditions(filters: NodeFilter) -> list[sa.ColumnElement[bool]]:
     if filters.top_level:
         found.append(_C.parent_node.is_(None))
     return found
-
-
-def _by_ident(query: sa.Select[Any], ident: str) -> sa.Select[Any]:
-    # Names can't look like uuids (the API refuses them), so that one
-    # unique index answers.
-    if is_uuid(ident):
-        return query.where(_C.uuid == ident.lower())
-    return query.where(_C.name == ident)
 
 
 def is_uuid(text: str) -> bool:

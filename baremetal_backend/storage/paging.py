@@ -77,8 +77,13 @@ def after(
     if marker_value is None:
         rest = sa.and_(column.is_(None), later)
         return rest if down else sa.or_(column.is_not(None), rest)
-    beyond = column < marker_value if down else column > marker_value
-    tie = sa.and_(column == marker_value, later)
-    if down and column.nullable:
-        return sa.or_(beyond, tie, column.is_(None))
-    return sa.or_(beyond, tie)
+    if down:
+        rest = sa.or_(column < marker_value, later)
+        at_most = sa.and_(column <= marker_value, rest)
+        return (
+            sa.or_(at_most, column.is_(None)) if column.nullable else at_most
+        )
+    # The first condition says nothing new; it lets an index begin there.
+    return sa.and_(
+        column >= marker_value, sa.or_(column > marker_value, later)
+    )

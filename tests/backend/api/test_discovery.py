@@ -43,9 +43,10 @@ def test_links_begin_with_the_host_that_the_client_asked(http):
     assert link["href"] == "http://bare.metal.example:8080/v1/"
 
 
-def test_a_hostile_host_header_does_not_reach_the_links(http):
+def test_a_hostile_host_header_does_not_reach_the_links(http, backend):
     reply = http("GET", "/", Host='x"><script>')
-    assert "script" not in json.dumps(reply.json)
+    (link,) = reply.json["versions"][0]["links"]
+    assert link["href"] == f"{backend.url}/v1/"
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.46", NEWEST])
@@ -98,7 +99,6 @@ def test_the_healthcheck_needs_no_version(http):
         ("GET", "/zork", 404),
         ("GET", "/v1/zork", 404),
         ("GET", "/v1/nodes/a/b/c", 404),
-        ("GET", "//", 404),
         ("DELETE", "/v1/nodes", 405),
         ("PUT", "/v1/nodes", 405),
         ("HEAD", "/v1/nodes", 405),

@@ -2,7 +2,7 @@
 """What a JSON patch means, without a server."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baremetal_backend.api import patch
@@ -189,6 +189,7 @@ _OPERATIONS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_OPERATIONS)
 def test_any_patch_either_fits_the_schema_or_is_refused(operations):
     try:

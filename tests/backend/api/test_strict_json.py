@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from baremetal_backend.api import strict_json
@@ -30,25 +30,27 @@ def test_what_is_not_strict_json_is_refused(data):
     assert len(refused.value.message) < 300
 
 
+_TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+)
 _VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(10**15), 10**15)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
-    lambda inner: st.lists(inner) | st.dictionaries(
-        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
-        inner,
-    ),
-    max_leaves=20,
-)  # fmt: skip
+    | _TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(_TEXT, inner),
+    max_leaves=8,
+)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_VALUES)
 def test_ordinary_json_is_taken_as_it_is(value):
     assert strict_json.parse(json.dumps(value).encode()) == value
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_any_bytes_are_parsed_or_refused(data):
     try:

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from baremetal_backend.conductor.held_node import Surroundings
 from baremetal_backend.conductor.parts import Context
 from baremetal_backend.conductor.service import ConductorService
-from baremetal_backend.conductor.task import Surroundings, TaskManager
+from baremetal_backend.conductor.task import TaskManager
 from baremetal_backend.conductor.workers import Lane
 from baremetal_backend.conf.settings import ConductorSettings, Settings
 from baremetal_backend.core.records import Node
 from baremetal_backend.drivers.fake.hardware import FakeHardware
 from baremetal_backend.drivers.loader import build
 from baremetal_backend.storage import Database, DatabaseOptions, Storage
-from baremetal_backend.storage.migrate import upgrade
+from tests.fakes.blank_database import blank_database
 from tests.fakes.timer import FakeTimer
 
 NOW = 1_800_000_000.0
@@ -33,8 +34,8 @@ class World:
             busy_timeout=0.2,
         )
         self.path = path / "test.sqlite"
+        blank_database(path / "test.sqlite")
         database = Database(options)
-        upgrade(database)
         self.storage = Storage(database, lambda: NOW)
         self.settings = Settings(
             host="me",

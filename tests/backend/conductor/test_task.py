@@ -144,6 +144,40 @@ def test_a_waiting_request_takes_the_node_as_soon_as_it_is_free(tmp_path):
     world.close()
 
 
+def test_other_nodes_that_become_free_do_not_end_a_requests_patience(world):
+    manager = world.task_manager(
+        settings=type(world.settings.conductor)(
+            node_locked_retry_attempts=1, node_locked_retry_interval=20.0
+        )
+    )
+    node, others = world.node("active"), [world.node() for _ in range(5)]
+    asked, done = threading.Event(), threading.Event()
+    real = world.storage.nodes.get
+
+    def request():
+        with manager.exclusive(node.uuid, "second"):
+            done.set()
+
+    def counting(ident):
+        found = real(ident)
+        if ident == node.uuid:
+            asked.set()
+        return found
+
+    with manager.exclusive(node.uuid, "first"):
+        world.storage.nodes.get = counting
+        thread = threading.Thread(target=request)
+        thread.start()
+        assert asked.wait(20)
+        for other in others:
+            with manager.exclusive(other.uuid, "noise"):
+                pass
+        assert thread.is_alive()
+        assert not done.is_set()
+    thread.join(30)
+    assert done.is_set()
+
+
 def test_a_change_between_decision_and_start_is_seen(world):
     node = world.node("available")
     real = world.storage.nodes.get
@@ -162,6 +196,43 @@ def test_a_change_between_decision_and_start_is_seen(world):
     assert (seen.provision_state, seen.extra) == ("deploying", {"k": 1})
     world.timer.pass_time()
     world.idle()
+
+
+def test_a_decision_is_made_anew_when_the_node_moved_in_between(world):
+    # From available, "manage" is done at once; from enroll it is work.
+    node = world.node("available")
+    real = world.storage.nodes.get
+
+    def stale_once(ident):
+        found = real(ident)
+        world.storage.nodes.get = real
+        world.storage.nodes.change(
+            node.uuid,
+            {"provision_state": "enroll"},
+            seen_version=found.version,
+        )
+        return found
+
+    world.storage.nodes.get = stale_once
+    world.tasks.spawn_after(node.uuid, Provisioning("manage", pausing))
+    assert world.get(node).provision_state == "verifying"
+    world.timer.pass_time()
+    world.idle()
+    assert world.get(node).provision_state == "manageable"
+    assert world.get(node).reservation is None
+
+
+def test_work_that_ends_in_nonsense_still_gives_the_node_back(world):
+    def lost(task):
+        task.save(provision_state="nirvana")
+        yield Pause(0)
+
+    node = world.node("available")
+    world.tasks.spawn_after(node.uuid, deploy_with(lost))
+    world.idle()
+    seen = world.get(node)
+    assert seen.reservation is None
+    assert "nirvana" in seen.last_error
 
 
 def test_an_error_of_the_hardware_becomes_the_last_error(world):

@@ -7,7 +7,7 @@ import pytest
 
 from baremetal_backend.core.records import Node
 from baremetal_backend.storage import Database, DatabaseOptions, Storage
-from baremetal_backend.storage.migrate import upgrade
+from tests.fakes.blank_database import blank_database
 
 NOW = 1_800_000_000.0
 
@@ -22,8 +22,8 @@ def open_database(path, **options):
 
 @pytest.fixture
 def storage(tmp_path):
-    database = open_database(tmp_path / "test.sqlite", busy_timeout=0.2)
-    upgrade(database)
+    path = blank_database(tmp_path / "test.sqlite")
+    database = open_database(path, busy_timeout=0.2)
     found = Storage(database, lambda: NOW)
     yield found
     found.close()

@@ -39,6 +39,13 @@ def test_a_port_is_created_read_changed_and_removed(storage, node):
             call(port.uuid)
 
 
+def test_what_is_not_given_gets_the_records_default(storage, node):
+    port = storage.ports.create({"node_uuid": node.uuid, "address": mac(1)})
+    assert port.pxe_enabled is True
+    group = storage.portgroups.create({"node_uuid": node.uuid})
+    assert group.standalone_ports_supported is True
+
+
 def test_a_mac_address_is_taken_once(storage, node):
     storage.ports.create({"node_uuid": node.uuid, "address": mac(1)})
     with pytest.raises(AlreadyExists) as caught:

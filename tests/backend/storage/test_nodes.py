@@ -22,6 +22,7 @@ from baremetal_backend.core.records import HistoryEvent, Node, NodeFilter
 from baremetal_backend.storage import Changed, Lost
 from baremetal_backend.storage.paging import Page
 from tests.backend.storage.conftest import make, uuid_of
+from tests.fakes.blank_database import blank_database
 
 
 def names(storage, filters=NodeFilter(), page=Page()):  # noqa: B008
@@ -161,10 +162,8 @@ def test_without_a_filter_all_nodes_come_in_the_order_of_creation(storage):
 def test_pages_show_every_node_once_and_in_order(tmp_path_factory, data):
     from tests.backend.storage import conftest
 
-    database = conftest.open_database(
-        tmp_path_factory.mktemp("db") / "t.sqlite"
-    )
-    conftest.upgrade(database)
+    path = blank_database(tmp_path_factory.mktemp("db") / "t.sqlite")
+    database = conftest.open_database(path)
     storage = conftest.Storage(database, lambda: conftest.NOW)
     owners = data.draw(
         st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=12)
