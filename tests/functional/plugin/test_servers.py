@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers from boot to delete, through Nova's API on three computes.
+
+Each server's end state is read from the bare metal service.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import urllib.parse
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lab.waiting import wait_for
+from tests.functional.plugin.bare_metal import BareMetal
+from tests.functional.plugin.conftest import GROUP, HOSTS, configured
+from tests.functional.plugin.faulty_proxy import FaultyProxy
+from tests.functional.plugin.nova_in_process import Nova
+
+IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"
+OTHER_IMAGE = "76fa36fc-c930-4bf3-8c8a-ea2a2420deb6"
+SECONDS = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Cloud:
+    """Three computes with one free node each, and their flavor."""
+
+    nova: Nova
+    bare_metal: BareMetal
+    proxy: FaultyProxy
+    flavor: str
+
+    def boot(self, **values: Any) -> dict[str, Any]:
+        """Ask for a server; it may not be there yet."""
+        asked = {
+            "name": "server",
+            "imageRef": IMAGE,
+            "flavorRef": self.flavor,
+            "networks": "none",
+            **values,
+        }
+        created: dict[str, Any]
+        created = self.nova.case.api.post_server({"server": asked})
+        return created
+
+    def server(self, server: dict[str, Any]) -> dict[str, Any]:
+        """What the API says of a server now."""
+        found: dict[str, Any] = self.nova.case.api.get_server(server["id"])
+        return found
+
+    def wait(self, server: dict[str, Any], status: str) -> dict[str, Any]:
+        """Wait until a server has a status and nothing is under way."""
+
+        def reached() -> dict[str, Any] | None:
+            now = self.server(server)
+            idle = now["OS-EXT-STS:task_state"] is None
+            return now if idle and now["status"] == status else None
+
+        return wait_for(reached, SECONDS, f"status {status}", every=0.05)
+
+    def act(self, server: dict[str, Any], **action: Any) -> None:
+        """Post a server action."""
+        self.nova.case.api.post_server_action(server["id"], action)
+
+    def delete(self, server: dict[str, Any]) -> None:
+        """Delete a server and wait until its node is free again."""
+        self.nova.case.api.delete_server(server["id"])
+
+        def gone() -> bool:
+            servers = self.nova.case.api.get_servers(detail=False)
+            return server["id"] not in {found["id"] for found in servers}
+
+        wait_for(gone, SECONDS, "end of the server", every=0.05)
+        self.wait_free()
+
+    def wait_free(self) -> None:
+        """Wait until all nodes are available, and let Nova know."""
+
+        def free() -> bool:
+            return all(
+                node.provision_state == "available" and not node.instance_id
+                for node in self.bare_metal.api.nodes(details=True)
+            )
+
+        wait_for(free, SECONDS, "free nodes", every=0.05)
+        self.nova.run()
+
+    def node_of(self, server: dict[str, Any]) -> Any:
+        """The node that carries the server, by the bare metal service."""
+        (node,) = self.bare_metal.api.nodes(
+            details=True, instance_id=server["id"]
+        )
+        return node
+
+
+@pytest.fixture(scope="module")
+def cloud(nova_of_module: Nova, bare_metal_url: str) -> Iterator[Cloud]:
+    """Three computes with a node each; the tests delete their servers."""
+    operator = BareMetal(bare_metal_url)
+    port = urllib.parse.urlsplit(bare_metal_url).port
+    assert port is not None
+    proxy = FaultyProxy(port)
+    nova = configured(nova_of_module, proxy.url)
+    operator.enrol(3, GROUP, available=True)
+    for host in HOSTS:
+        nova.start(host)
+    nova.run()
+    nova.clock.advance(600)
+    assert set(nova.owners().values()) == set(HOSTS)
+    flavor = nova.case._create_flavor(
+        extra_spec={
+            "resources:CUSTOM_BAREMETAL": "1",
+            "resources:VCPU": "0",
+            "resources:MEMORY_MB": "0",
+            "resources:DISK_GB": "0",
+        }
+    )
+    yield Cloud(nova, operator, proxy, flavor)
+    nova.reset()
+    proxy.close()
+    operator.remove_all()
+
+
+@pytest.fixture
+def server(cloud: Cloud) -> Iterator[dict[str, Any]]:
+    """A server that is active; deleted after the test."""
+    cloud.proxy.requests.clear()
+    cloud.nova.rows.clear()
+    server = cloud.wait(cloud.boot(), "ACTIVE")
+    yield server
+    cloud.delete(server)
+
+
+def test_a_booted_server_has_a_node_of_its_host(
+    cloud: Cloud, server: dict[str, Any]
+) -> None:
+    node = cloud.node_of(server)
+
+    assert node.provision_state == "active"
+    assert node.power_state == "power on"
+    assert node.instance_info["image_source"] == IMAGE
+    assert node.instance_info["display_name"] == "server"
+    host = server["OS-EXT-SRV-ATTR:host"]
+    assert server["OS-EXT-SRV-ATTR:hypervisor_hostname"] == node.id
+    assert cloud.nova.owners()[node.id] == host
+    cloud.nova.run()
+    assert cloud.nova.reporters()[node.id] == [host]
+    assert cloud.nova.rows.events == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"), [("SOFT", "soft rebooting"), ("HARD", "rebooting")]
+)
+def test_a_reboot_reaches_the_node(
+    cloud: Cloud, server: dict[str, Any], kind: str, asked: str
+) -> None:
+    cloud.act(server, reboot={"type": kind})
+    cloud.wait(server, "ACTIVE")
+
+    wait_for(
+        lambda: cloud.node_of(server).target_power_state is None,
+        SECONDS,
+        "end of the reboot",
+    )
+    (sent,) = cloud.proxy.bodies("PUT", "/states/power")
+    assert sent["target"] == asked
+    assert cloud.node_of(server).power_state == "power on"
+
+
+def test_a_server_stops_and_starts(
+    cloud: Cloud, server: dict[str, Any]
+) -> None:
+    cloud.act(server, **{"os-stop": None})
+    cloud.wait(server, "SHUTOFF")
+    assert cloud.node_of(server).power_state == "power off"
+
+    cloud.act(server, **{"os-start": None})
+    cloud.wait(server, "ACTIVE")
+    assert cloud.node_of(server).power_state == "power on"
+
+
+def test_a_rebuild_puts_another_image_on_the_same_node(
+    cloud: Cloud, server: dict[str, Any]
+) -> None:
+    before = cloud.node_of(server)
+
+    cloud.act(server, rebuild={"imageRef": OTHER_IMAGE})
+    cloud.wait(server, "ACTIVE")
+
+    after = cloud.node_of(server)
+    assert after.id == before.id
+    assert after.provision_state == "active"
+    assert after.instance_info["image_source"] == OTHER_IMAGE
+    targets = [
+        sent["target"]
+        for sent in cloud.proxy.bodies("PUT", "/states/provision")
+    ]
+    assert targets == ["active", "rebuild"]
+
+
+def test_a_server_is_rescued_and_unrescued(
+    cloud: Cloud, server: dict[str, Any]
+) -> None:
+    cloud.act(server, rescue={"adminPass": "MySecretPass"})
+    cloud.wait(server, "RESCUE")
+    assert cloud.node_of(server).provision_state == "rescue"
+
+    cloud.act(server, unrescue=None)
+    cloud.wait(server, "ACTIVE")
+    assert cloud.node_of(server).provision_state == "active"
+
+
+def test_a_deleted_server_leaves_a_clean_free_node(cloud: Cloud) -> None:
+    server = cloud.wait(cloud.boot(), "ACTIVE")
+    node = cloud.node_of(server).id
+
+    cloud.delete(server)
+
+    freed = cloud.bare_metal.node(node)
+    assert freed.provision_state == "available"
+    assert freed.instance_id is None
+    assert freed.instance_info == {}
+    assert not cloud.nova.rows.removals()
+    inventory = cloud.nova.inventory(node)["CUSTOM_BAREMETAL"]
+    assert (inventory["total"], inventory["reserved"]) == (1, 0)
+
+
+def test_all_nodes_can_be_used_and_no_more(cloud: Cloud) -> None:
+    servers = [cloud.wait(cloud.boot(), "ACTIVE") for _ in HOSTS]
+    nodes = {cloud.node_of(server).id for server in servers}
+    assert len(nodes) == 3
+
+    one_too_many = cloud.boot()
+    refused = wait_for(
+        lambda: (
+            found
+            if (found := cloud.server(one_too_many))["status"] == "ERROR"
+            else None
+        ),
+        SECONDS,
+        "refusal",
+    )
+
+    assert "No valid host" in refused["fault"]["message"]
+    for server in [*servers, one_too_many]:
+        cloud.nova.case.api.delete_server(server["id"])
+    cloud.wait_free()
+
+
+def test_a_deployment_that_fails_is_an_error_and_frees_the_node(
+    cloud: Cloud,
+) -> None:
+    nodes = [node.id for node in cloud.bare_metal.api.nodes()]
+    for node in nodes:
+        cloud.bare_metal.api.update_node(
+            node, driver_info={"fake_deploy_fail": "disk is full"}
+        )
+
+    server = cloud.boot()
+    failed = wait_for(
+        lambda: (
+            found
+            if (found := cloud.server(server))["status"] == "ERROR"
+            else None
+        ),
+        SECONDS,
+        "failure",
+    )
+
+    assert "fault" in failed
+    assert "disk is full" in cloud.nova.log_text
+    for node in nodes:
+        cloud.bare_metal.api.update_node(node, driver_info={})
+    cloud.delete(server)
+
+
+def test_an_interface_is_a_vif_of_the_node(cloud: Cloud) -> None:
+    network = cloud.nova.case.neutron.network_1["id"]
+    server = cloud.wait(cloud.boot(networks=[{"uuid": network}]), "ACTIVE")
+    node = cloud.node_of(server).id
+    port = cloud.nova.case.api.get_port_interfaces(server["id"])[0]["port_id"]
+
+    assert cloud.bare_metal.api.list_node_vifs(node) == [port]
+
+    cloud.delete(server)
+    assert cloud.bare_metal.api.list_node_vifs(node) == []
+
+
+@pytest.mark.parametrize("flag", ["disabled", "forced_down"])
+def test_a_server_and_its_node_stay_while_peers_change(
+    cloud: Cloud, server: dict[str, Any], flag: str
+) -> None:
+    nova = cloud.nova
+    host = server["OS-EXT-SRV-ATTR:host"]
+    others = [other for other in HOSTS if other != host]
+    node = cloud.node_of(server).id
+    changes: list[Callable[[], None]] = [
+        lambda: nova.set_service(others[0], **{flag: True}),
+        lambda: nova.set_service(others[0], **{flag: False}),
+        lambda: nova.set_service(host, **{flag: True}),
+        lambda: nova.set_service(host, **{flag: False}),
+    ]
+
+    for change in changes:
+        change()
+        nova.settle()
+        assert nova.owners()[node] == host
+        assert nova.reporters()[node] == [host]
+
+    assert nova.rows.moves()[node] == 0
+    assert cloud.server(server)["OS-EXT-SRV-ATTR:host"] == host
+
+
+def test_a_server_on_a_disabled_host_is_still_served(
+    cloud: Cloud, server: dict[str, Any]
+) -> None:
+    host = server["OS-EXT-SRV-ATTR:host"]
+    cloud.nova.set_service(host, disabled=True)
+    cloud.nova.settle()
+
+    cloud.act(server, **{"os-stop": None})
+    cloud.wait(server, "SHUTOFF")
+
+    assert cloud.node_of(server).power_state == "power off"
+    cloud.nova.set_service(host, disabled=False)
+    cloud.nova.settle()
+
+
+def test_a_node_that_becomes_free_goes_to_the_owner_by_the_ring(
+    cloud: Cloud,
+) -> None:
+    nova = cloud.nova
+    server = cloud.wait(cloud.boot(), "ACTIVE")
+    host = server["OS-EXT-SRV-ATTR:host"]
+    node = cloud.node_of(server).id
+    nova.set_service(host, disabled=True)
+    nova.settle()
+    assert nova.owners()[node] == host
+
+    cloud.delete(server)
+    nova.clock.advance(600)
+    nova.run()
+
+    assert nova.owners()[node] != host
+    nova.set_service(host, disabled=False)
+    nova.settle()
+    assert nova.owners()[node] == host
+
+
+def test_the_config_drive_reaches_the_service(cloud: Cloud) -> None:
+    cloud.proxy.requests.clear()
+
+    server = cloud.wait(cloud.boot(config_drive=True), "ACTIVE")
+
+    (sent,) = cloud.proxy.bodies("PUT", "/states/provision")
+    assert sent["target"] == "active"
+    assert sent["configdrive"]
+    cloud.delete(server)
