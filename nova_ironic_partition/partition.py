@@ -18,6 +18,7 @@ from nova_ironic_partition.core import snapshot as core
 from nova_ironic_partition.core.identity import HostName
 from nova_ironic_partition.core.membership import Membership, View
 from nova_ironic_partition.core.ownership import Evidence
+from nova_ironic_partition.core.snapshot import NodeRecord
 from nova_ironic_partition.ports import (
     Claims,
     InventoryError,
@@ -26,6 +27,8 @@ from nova_ironic_partition.ports import (
 )
 
 LOG = logging.getLogger(__name__)
+
+EVERYTHING = core.Scope(None, None)
 
 
 class Partition:
@@ -123,6 +126,7 @@ class Partition:
         # Instances are read after the nodes: a list that is older than the
         # nodes would miss an instance that was just placed (bug 1853009).
         instances = self._claims.instances_of(settings.me)
+        nodes += self._strays(settings.scope, nodes, instances)
         view = self._observe(settings)
         found = core.shortlist(nodes, view, settings.me, instances)
         evidence = self._evidence(settings, view, instances, found.candidates)
@@ -138,6 +142,22 @@ class Partition:
         for node_id, verdict in taken.waiting.items():
             LOG.debug("Node %s not reported: %s.", node_id, verdict.reason)
         return taken
+
+    def _strays(
+        self,
+        scope: core.Scope,
+        nodes: Iterable[NodeRecord],
+        instances: frozenset[str],
+    ) -> list[NodeRecord]:
+        """Nodes of this host's instances that left the scope.
+
+        They stay with this host while the instance lives. An instance that is
+        being built has no node yet, and costs a look-up.
+        """
+        if scope == EVERYTHING:
+            return []
+        missing = instances - {node.instance_id for node in nodes}
+        return self._inventory.with_instances(missing) if missing else []
 
     def _evidence(
         self,

@@ -28,6 +28,12 @@ class NodeInventory(Protocol):
         :raises InventoryError: no complete answer.
         """
 
+    def with_instances(self, instances: Iterable[str]) -> list[NodeRecord]:
+        """The nodes of these instances, in whatever scope they are.
+
+        :raises InventoryError: no complete answer.
+        """
+
     def groups(self) -> list[str]:
         """The conductor groups that nodes are in; '' is the default one.
 

@@ -234,7 +234,10 @@ def _send(resp: falcon.Response, answer: Answer) -> None:
         resp.set_header(name, value)
     if answer.location is not None:
         resp.set_header("Location", answer.location)
-    if answer.body is not None:
+    if answer.body is None:
+        # python-ironicclient complains of an empty body that claims JSON.
+        resp.content_type = falcon.MEDIA_TEXT
+    else:
         resp.content_type = JSON_TYPE
         resp.data = answer.body
 

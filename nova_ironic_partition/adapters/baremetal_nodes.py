@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from keystoneauth1 import exceptions as ksa_exc
@@ -25,6 +25,8 @@ CONDUCTOR_GROUP_VERSION = "1.46"
 SHARD_VERSION = "1.82"
 #: Seconds for one page where nova's own [ironic]timeout is not set.
 PAGE_TIMEOUT = 60.0
+#: For more instances than this, all nodes that have one are listed.
+MOST_SINGLE_QUERIES = 20
 #: A server whose next links never end is broken.
 MOST_PAGES = 100_000
 
@@ -92,6 +94,25 @@ class BaremetalNodes:
         for page in self._pages(query, _version(scope)):
             records.extend(_records(page))
         return records
+
+    def with_instances(self, instances: Iterable[str]) -> list[NodeRecord]:
+        """The nodes of these instances, in whatever scope they are.
+
+        :raises InventoryError: no complete answer.
+        """
+        wanted = set(instances)
+        fields = {"fields": ",".join(FIELDS)}
+        if len(wanted) <= MOST_SINGLE_QUERIES:
+            queries = [{**fields, "instance_uuid": i} for i in sorted(wanted)]
+        else:
+            queries = [{**fields, "associated": "True"}]
+        return [
+            record
+            for query in queries
+            for page in self._pages(query, CONDUCTOR_GROUP_VERSION)
+            for record in _records(page)
+            if record.instance_id in wanted
+        ]
 
     def groups(self) -> list[str]:
         """The conductor groups that nodes are in, sorted; '' is the default.

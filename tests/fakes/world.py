@@ -62,6 +62,7 @@ class World:
         self.moves: Counter[str] = Counter()
         self.broken: str | None = None
         self.looked_up = 0
+        self.asked_for: set[str] = set()
 
     def boot(self, node_id: str, instance: str, host: str) -> None:
         self.instances[node_id] = (instance, host)
@@ -82,6 +83,17 @@ class World:
             node(node_id, self.instances.get(node_id, (None,))[0])
             for node_id, group in self.groups.items()
             if scope.key is None or scope.key.value == group
+        ]
+
+    def with_instances(self, instances: Iterable[str]) -> list[NodeRecord]:
+        if self.broken:
+            raise InventoryError(self.broken)
+        wanted = set(instances)
+        self.asked_for = wanted
+        return [
+            node(node_id, instance)
+            for node_id, (instance, _host) in self.instances.items()
+            if instance in wanted
         ]
 
     def groups_of_nodes(self) -> list[str]:
@@ -132,6 +144,7 @@ class Inventory:
 
     def __init__(self, world: World) -> None:
         self.nodes = world.nodes
+        self.with_instances = world.with_instances
         self.groups = world.groups_of_nodes
 
 

@@ -202,3 +202,19 @@ def test_the_groups_that_exist_are_named_once_each(server):
     server.pages = [{"nodes": [node(1), node(2)]}]
     assert inventory(server).groups() == ["Rack-A"]
     assert server.asked == [({"fields": "conductor_group"}, "1.46")]
+
+
+def test_nodes_of_few_instances_are_asked_for_one_by_one(server):
+    server.pages = [{"nodes": [node(1)]}]
+    records = inventory(server).with_instances({"i1"})
+    assert [record.id for record in records] == ["n1"]
+    query, _version = server.asked[0]
+    assert query == {"instance_uuid": "i1", "fields": ",".join(FIELDS)}
+
+
+def test_nodes_of_many_instances_are_listed_at_once(server):
+    server.pages = [{"nodes": [node(1), {**node(2), "instance_uuid": "x"}]}]
+    wanted = {f"i{number}" for number in range(50)}
+    records = inventory(server).with_instances(wanted)
+    assert [record.id for record in records] == ["n1"]
+    assert [query["associated"] for query, _ in server.asked] == ["True"]

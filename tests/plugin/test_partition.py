@@ -118,6 +118,30 @@ def test_a_node_that_changes_group_is_picked_up_at_the_next_run():
     assert world.moves == {node: 1}
 
 
+def test_a_node_with_an_instance_that_changes_group_stays_with_its_host():
+    world, (c1,) = cloud(nodes=20, hosts=("c1",))
+    there = Peer(world, "d1", ["d1"], key="b")
+    pass_time(world, [c1, there], 100)
+    node = next(iter(world.groups))
+    world.boot(node, "i1", "c1")
+    world.groups[node] = "b"
+    pass_time(world, [c1, there], 100)
+    assert node in c1.run()
+    assert node not in there.run()
+    assert world.asked_for == {"i1"}
+    del world.instances[node]
+    assert node not in c1.run()
+    assert node in there.run()
+    assert world.moves == {node: 1}
+
+
+def test_no_look_up_is_made_for_instances_whose_nodes_are_listed():
+    world, (c1,) = cloud(nodes=20, hosts=("c1",))
+    world.boot(next(iter(world.groups)), "i1", "c1")
+    c1.run()
+    assert world.asked_for == set()
+
+
 def test_a_rolling_change_of_the_list_moves_each_node_at_most_once():
     """The removed peer refuses a list without itself and goes on."""
     world, (c1, c2, c3) = cloud()
