@@ -35,7 +35,14 @@ class Keystone:
                 "DEFAULT": {"use_stderr": True},
                 "database": {"connection": database.url(_DATABASE)},
                 "token": {"provider": "fernet", "expiration": 86400},
-                "fernet_tokens": {"key_repository": directory / "fernet"},
+                **{
+                    section: {"key_repository": directory / "fernet"}
+                    for section in (
+                        "fernet_tokens",
+                        "fernet_receipts",
+                        "credential",
+                    )
+                },
                 # Four rounds are enough for passwords that live an hour.
                 "identity": {"password_hash_rounds": 4},
             },

@@ -8,6 +8,7 @@ consoles, volumes, networks, the provider tree) is nova's own code.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -120,39 +121,44 @@ class IronicPartitionDriver(ironic.IronicDriver):
     def reload_settings(self) -> None:
         """Put changed options in force, or refuse them as a whole."""
         old = self.partition.settings
+        new, refusal = old, None
         try:
             new = self.load_settings(old.me.display)
         except options.ConfigurationError as exc:
+            refusal = exc
+        if refusal is not None:
             LOG.error(
                 "Refusing the changed configuration, the previous one stays "
                 "in force. %s",
-                exc,
+                refusal,
             )
-            return
         if new == old:
             return
         LOG.info("The partition's configuration changed: %s.", new)
         self.partition.apply(new)
-        try:
+        with contextlib.suppress(exception.VirtDriverNotReady):
             self._refresh_cache()
-        except exception.VirtDriverNotReady:
-            LOG.warning("The changed configuration acts at the next sweep.")
 
     def _settings_or_refuse(self, host: str) -> options.Settings:
         try:
             return self.load_settings(host)
         except options.ConfigurationError as exc:
-            LOG.error("Refusing to start. %s", exc)
-            raise exception.InvalidConfiguration(str(exc)) from exc
+            refusal = exc
+        raise _refused(refusal)
 
     def _require_version(self) -> None:
+        refusal: VersionError | None = None
+        doubt: InventoryError | None = None
         try:
             self._inventory.require(self.partition.settings.scope)
         except VersionError as exc:
-            LOG.error("Refusing to start. %s", exc)
-            raise exception.InvalidConfiguration(str(exc)) from exc
+            refusal = exc
         except InventoryError as exc:
-            LOG.warning("The Bare Metal API %s; will try again.", exc)
+            doubt = exc
+        if refusal is not None:
+            raise _refused(refusal)
+        if doubt is not None:
+            LOG.warning("The Bare Metal API %s; will try again.", doubt)
 
     def _follow_configuration(self) -> None:
         CONF.register_mutate_hook(lambda conf, fresh: self.reload_settings())
@@ -175,11 +181,20 @@ class IronicPartitionDriver(ironic.IronicDriver):
         try:
             snapshot = self.partition.sweep()
         except InventoryError as exc:
-            LOG.error(
-                "The Bare Metal API %s; the nodes stay as they were.", exc
-            )
-            raise exception.VirtDriverNotReady() from exc
-        if snapshot is not before:
-            self._node_cache.replace(snapshot.nodes)
-            self.node_cache_time = time.time()
-        return snapshot
+            failure = exc
+        else:
+            if snapshot is not before:
+                self._node_cache.replace(snapshot.nodes)
+                self.node_cache_time = time.time()
+            return snapshot
+        LOG.error(
+            "The Bare Metal API %s; the nodes stay as they were.", failure
+        )
+        raise exception.VirtDriverNotReady() from failure
+
+
+# Errors are logged outside of the handlers that catch them: inside, oslo.log
+# would add the exception's text to the line once more.
+def _refused(reason: Exception) -> exception.InvalidConfiguration:
+    LOG.error("Refusing to start. %s", reason)
+    return exception.InvalidConfiguration(str(reason))

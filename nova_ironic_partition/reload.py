@@ -60,18 +60,22 @@ def reload_configuration(
     :returns: whether they could be read. If not, nothing was changed.
     """
     LOG.info("SIGHUP: reloading the configuration files.")
+    failure: Exception | None = None
     try:
         conf.mutate_config_files()
     except (cfg.Error, OSError, ValueError) as exc:
+        # Logged below: in here oslo.log would add the text once more.
+        failure = exc
+    except Exception:
+        LOG.exception("The configuration was not reloaded.")
+        return False
+    if failure is not None:
         LOG.error(
             "The configuration was not reloaded, everything stays in force "
             "as it was: %s. Make the file readable and correct, then send "
             "SIGHUP again.",
-            str(exc).rstrip("."),
+            str(failure).rstrip("."),
         )
-        return False
-    except Exception:
-        LOG.exception("The configuration was not reloaded.")
         return False
     try:
         reset()
