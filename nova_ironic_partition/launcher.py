@@ -48,5 +48,8 @@ def main() -> int | None:
         )
         return 1
     make_driver_importable()
+    # Nova logs all options before it loads the driver, and would judge
+    # [ironic]partition_key as an old name of its own conductor_group.
+    importlib.import_module("nova_ironic_partition.driver")
     status: int | None = compute.main()
     return status

@@ -166,7 +166,7 @@ class Partition:
         instances: frozenset[str],
         candidates: Iterable[str],
     ) -> Evidence:
-        known = self._claims.known_rows()
+        known = self._known_rows()
         others = [node_id for node_id in candidates if node_id not in known]
         holders = self._claims.holders_of(others) if others else {}
         live = self._live(view, set(holders.values()))
@@ -182,6 +182,16 @@ class Partition:
             now=self._clock(),
         )
         return core.with_contests(self.snapshot, evidence)
+
+    def _known_rows(self) -> frozenset[str]:
+        """Rows that need no look-up.
+
+        The resource tracker still knows rows of nodes that this host gave
+        away since its last run; a peer may have them by now.
+        """
+        if self.snapshot is None:
+            return frozenset()
+        return self._claims.known_rows().intersection(self.snapshot.nodes)
 
     def _live(self, view: View, hosts: set[HostName]) -> set[HostName]:
         """The members, and those of these hosts that could be members."""

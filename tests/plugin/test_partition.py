@@ -14,7 +14,7 @@ from tests.fakes.world import DOWN_TIME, Peer, World
 HOSTS = ("c1", "c2", "c3")
 
 
-def cloud(nodes=60, hosts=HOSTS, **options):
+def cloud(nodes=45, hosts=HOSTS, **options):
     world = World(nodes)
     return world, [Peer(world, host, hosts, **options) for host in hosts]
 
@@ -118,6 +118,35 @@ def test_a_node_that_changes_group_is_picked_up_at_the_next_run():
     assert world.moves == {node: 1}
 
 
+@pytest.mark.parametrize("state", ["disabled", "forced_down"])
+def test_a_peer_that_is_back_in_service_gets_its_nodes_in_one_move(state):
+    world, (c1, c2) = cloud(hosts=("c1", "c2"))
+    pass_time(world, [c1, c2], 30)
+    before = owners(world)
+    setattr(world.services["c1"], state, True)
+    pass_time(world, [c1, c2], 100)
+    assert set(owners(world).values()) == {"c2"}
+    world.moves.clear()
+    setattr(world.services["c1"], state, False)
+    pass_time(world, [c1, c2], 100)
+    assert owners(world) == before
+    assert max(world.moves.values()) == 1
+
+
+def test_a_node_that_comes_back_to_its_group_is_taken_at_the_next_run():
+    world, (c1,) = cloud(nodes=20, hosts=("c1",))
+    there = Peer(world, "d1", ["d1"], key="b")
+    pass_time(world, [c1, there], 100)
+    node = next(iter(world.groups))
+    world.groups[node] = "b"
+    c1.run()
+    there.run()
+    world.groups[node] = "a"
+    there.run()
+    assert node in c1.run()
+    assert world.rows[node] == "c1"
+
+
 def test_a_node_with_an_instance_that_changes_group_stays_with_its_host():
     world, (c1,) = cloud(nodes=20, hosts=("c1",))
     there = Peer(world, "d1", ["d1"], key="b")
@@ -216,7 +245,7 @@ def test_a_listing_that_shrinks_is_believed_at_the_second_sweep(caplog):
     before = c1.partition.sweep()
     world.groups.clear()
     assert c1.partition.sweep() is before
-    assert "60 of 60 nodes vanished" in caplog.text
+    assert "45 of 45 nodes vanished" in caplog.text
     assert not c1.partition.sweep().nodes
 
 
@@ -266,7 +295,7 @@ def test_a_living_holder_outside_of_the_list_is_asked_for_only_once():
     assert world.looked_up == 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_any_order_of_deaths_and_returns_ends_with_one_owner_each(data):
     world, peers = cloud(nodes=20)
