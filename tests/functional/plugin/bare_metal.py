@@ -19,10 +19,9 @@ WAIT_SECONDS = 60
 _CLEANUP_FIELDS = ("uuid", "provision_state", "instance_uuid")
 _DELETABLE = ("enroll", "manageable", "available")
 _NAMES = uuid.UUID("6f2d6b6a-7c4f-4c69-9a35-5f4f1b0f8d11")
-#: With this draw c1, c2 and c3 own two of the first six nodes each; two
-#: survivors inherit one each when c2 or c3 dies, a c4 takes nodes from two of
-#: them, and a ring of 32 points maps all six otherwise.
-_DRAW = 22
+#: With this draw c1 and c2 own one of the first four nodes each and c3 two,
+#: of which each of the others inherits one; a c4 takes one.
+_DRAW = 75
 
 
 def node_id(number: int) -> str:

@@ -90,8 +90,8 @@ def configured(nova: Nova, url: str) -> Nova:
 
 @pytest.fixture
 def nodes(nova: Nova, bare_metal: BareMetal) -> list[str]:
-    """Six free nodes that c1, c2 and c3 share; all is settled."""
-    nodes = bare_metal.enrol(6, GROUP)
+    """Four free nodes that c1, c2 and c3 share; all is settled."""
+    nodes = bare_metal.enrol(4, GROUP)
     for host in HOSTS:
         nova.start(host)
     nova.run()

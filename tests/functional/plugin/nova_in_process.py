@@ -16,6 +16,7 @@ import datetime
 import functools
 import logging
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -30,6 +31,7 @@ from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional import integrated_helpers
 from openstack import proxy
 from oslo_utils import timeutils, uuidutils
+from sqlalchemy import exc as sa_exc
 
 from nova_ironic_partition import conf, launcher
 from nova_ironic_partition.driver import CONF, IronicPartitionDriver
@@ -234,6 +236,9 @@ class Nova:
             group="wsgi",
         )
         self.case.setUp()
+        # Nova 34 makes errors of them, but was not written for SQLAlchemy
+        # 2.1, which warns of more.
+        warnings.simplefilter("ignore", sa_exc.SADeprecationWarning)
         for patch in (*self._driver_patches(), *self.rows.patches()):
             self.case.useFixture(patch)
         self._configure_bare_metal()

@@ -75,18 +75,20 @@ def test_what_was_known_serves_while_the_service_is_down(
     proxy.come_up()
 
 
-def test_a_compute_starts_while_the_service_is_down(
+def test_the_very_first_start_needs_the_service(
     nova_behind_proxy: Nova, proxy: FaultyProxy, bare_metal: BareMetal
 ) -> None:
+    """Nova itself asks a new host which instances are there already."""
     nova = nova_behind_proxy
     nodes = bare_metal.enrol(2, GROUP)
     nova.configure(["c1"], peer_list=["c1"])
     proxy.go_down()
 
-    nova.start("c1")
+    with pytest.raises(exception.VirtDriverNotReady):
+        nova.start("c1")
     assert nova.owners() == {}
     proxy.come_up()
-    nova.run()
+    nova.start("c1").run()
 
     assert nova.owners() == dict.fromkeys(nodes, "c1")
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from tests.functional.plugin.bare_metal import BareMetal
@@ -14,18 +12,18 @@ from tests.functional.plugin.nova_in_process import Nova
 
 
 @pytest.mark.parametrize(
-    "order", itertools.islice(itertools.permutations(HOSTS), 0, 6, 2), ids=str
+    "order", [("c1", "c2", "c3"), ("c3", "c1", "c2")], ids=str
 )
 def test_each_row_is_created_once_and_never_moves(
     nova: Nova, bare_metal: BareMetal, order: tuple[str, ...]
 ) -> None:
-    nodes = bare_metal.enrol(6, GROUP)
+    nodes = bare_metal.enrol(4, GROUP)
 
     for host in order:
         nova.start(host)
         nova.run()
         nova.clock.advance(10)
-    for _ in range(3):
+    for _ in range(2):
         nova.run()
         nova.clock.advance(60)
 
@@ -38,7 +36,7 @@ def test_each_row_is_created_once_and_never_moves(
 def test_the_last_one_completes_the_ring_without_a_wait(
     nova: Nova, bare_metal: BareMetal
 ) -> None:
-    nodes = bare_metal.enrol(6, GROUP)
+    nodes = bare_metal.enrol(4, GROUP)
     for host in HOSTS:
         nova.start(host)
 
@@ -62,7 +60,7 @@ def test_nothing_is_claimed_while_peers_are_missing(
 def test_those_who_came_share_all_after_the_settle_time(
     nova: Nova, bare_metal: BareMetal
 ) -> None:
-    nodes = bare_metal.enrol(6, GROUP)
+    nodes = bare_metal.enrol(4, GROUP)
     nova.start("c1")
     nova.start("c2")
 
@@ -75,7 +73,7 @@ def test_those_who_came_share_all_after_the_settle_time(
 def test_a_latecomer_gets_its_share_in_one_move_each(
     nova: Nova, bare_metal: BareMetal
 ) -> None:
-    nodes = bare_metal.enrol(6, GROUP)
+    nodes = bare_metal.enrol(4, GROUP)
     nova.start("c1")
     nova.start("c2")
     nova.settle()

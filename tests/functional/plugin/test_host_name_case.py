@@ -19,7 +19,7 @@ def spelled(owners: dict[str, str], spelling: str) -> dict[str, str]:
 def test_a_service_in_capitals_is_the_peer_in_small_letters(
     nova: Nova, bare_metal: BareMetal
 ) -> None:
-    nodes = bare_metal.enrol(6, GROUP)
+    nodes = bare_metal.enrol(4, GROUP)
     for host in ("C1", "c2", "c3"):
         nova.start(host)
 
@@ -34,7 +34,7 @@ def test_a_service_in_capitals_is_the_peer_in_small_letters(
 def test_a_peer_list_in_capitals_names_services_in_small_letters(
     nova: Nova, bare_metal: BareMetal
 ) -> None:
-    nodes = bare_metal.enrol(6, GROUP)
+    nodes = bare_metal.enrol(4, GROUP)
     nova.configure(HOSTS, peer_list=["C1", "C2", "C3"])
     for host in HOSTS:
         nova.start(host)
@@ -48,7 +48,7 @@ def test_a_peer_list_in_capitals_names_services_in_small_letters(
 def test_its_nodes_with_instances_stay_its_own(
     nova: Nova, bare_metal: BareMetal
 ) -> None:
-    bare_metal.enrol(6, GROUP)
+    bare_metal.enrol(4, GROUP)
     for host in ("C1", "c2", "c3"):
         nova.start(host)
     nova.settle()

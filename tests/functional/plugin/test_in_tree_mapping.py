@@ -26,7 +26,7 @@ def nodes_of_in_tree_driver(nova: Nova, host: str) -> set[str]:
 def test_32_points_give_the_mapping_of_the_in_tree_driver(
     nova: Nova, bare_metal: BareMetal
 ) -> None:
-    nodes = bare_metal.enrol(20, GROUP)
+    nodes = bare_metal.enrol(12, GROUP)
     nova.configure(HOSTS, points=NOVA_POINTS)
     for host in HOSTS:
         nova.start(host)
@@ -38,15 +38,7 @@ def test_32_points_give_the_mapping_of_the_in_tree_driver(
     assert set().union(*mapped.values()) == set(nodes)
     assert all(mapped.values())
 
-
-def test_both_drivers_agree_on_nodes_with_instances(
-    nova: Nova, bare_metal: BareMetal
-) -> None:
-    bare_metal.enrol(6, GROUP)
-    nova.configure(HOSTS, points=NOVA_POINTS)
-    for host in HOSTS:
-        nova.start(host)
-    nova.run()
+    # ... and with an instance on another host than the ring's.
     node = next(n for n, host in nova.owners().items() if host != "c1")
     bare_metal.api.update_node(
         node, instance_id=nova.place_instance("c1", node)

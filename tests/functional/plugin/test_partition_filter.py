@@ -23,11 +23,9 @@ def groups(bare_metal: BareMetal) -> dict[str, list[str]]:
     ("options", "group"),
     [
         ({"partition_key": GROUP}, GROUP),
-        ({"partition_key": "rack-b"}, "rack-b"),
         ({"partition_key": "RACK-B"}, "rack-b"),
         ({"partition_key": ""}, ""),
         ({"conductor_group": "rack-b"}, "rack-b"),
-        ({"conductor_group": ""}, ""),
         ({"conductor_group": "Rack-B", "partition_key": "rack-b"}, "rack-b"),
     ],
     ids=str,

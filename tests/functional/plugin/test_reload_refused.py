@@ -68,7 +68,7 @@ class Standing(NamedTuple):
 def standing(nova_of_module: Nova, bare_metal_url: str) -> Iterator[Standing]:
     operator = BareMetal(bare_metal_url)
     nova = configured(nova_of_module, bare_metal_url)
-    operator.enrol(6, GROUP)
+    operator.enrol(4, GROUP)
     for host in HOSTS:
         nova.start(host)
     nova.run()

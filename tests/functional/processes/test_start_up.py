@@ -138,13 +138,18 @@ def test_a_distribution_brings_no_package_named_nova(installed: Path) -> None:
     assert (installed / "nova/virt/ironic_partition/__init__.py").exists()
 
 
-def test_the_stock_nova_compute_finds_an_installed_driver(
-    cloud: Cloud, installed: Path, refused: dict[str, Compute]
-) -> None:
-    # Its message at a bad configuration shows that the driver was loaded,
-    # and ends the process by itself.
-    compute = refused["own-missing"]
+#: Nova judges a malformed key before it loads any driver.
+STOCK_SAYS = {
+    "own-missing": "Refusing to start. [ironic]peer_list",
+    "bad-key": "rack a!",
+}
 
+
+@pytest.mark.parametrize("host", STOCK_SAYS)
+def test_the_stock_nova_compute_finds_an_installed_driver(
+    cloud: Cloud, installed: Path, refused: dict[str, Compute], host: str
+) -> None:
+    # A refusal shows that the driver was loaded, and ends the process.
     done = subprocess.run(
         [
             sys.executable,
@@ -156,7 +161,7 @@ def test_the_stock_nova_compute_finds_an_installed_driver(
             "if 'editable' not in getattr(f, '__module__', str(f))]; "
             "from nova.cmd.compute import main; main()",
             f"--config-file={cloud.nova.conf}",
-            f"--config-file={compute.conf}",
+            f"--config-file={refused[host].conf}",
         ],
         env={
             **{k: v for k, v in os.environ.items() if "PYTHON" not in k},
@@ -171,7 +176,7 @@ def test_the_stock_nova_compute_finds_an_installed_driver(
 
     said = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "Refusing to start. [ironic]peer_list" in said
+    assert STOCK_SAYS[host] in said
     assert "Unable to load the virtualization driver" not in said
 
 
