@@ -16,6 +16,7 @@ import nova.conf
 from nova import context as nova_context
 from nova import exception
 from nova import utils as nova_utils
+from nova.compute import resource_tracker
 from nova.virt.ironic import driver as ironic
 from oslo_log import log as logging
 
@@ -165,8 +166,13 @@ class IronicPartitionDriver(ironic.IronicDriver):
         if nova_utils.concurrency_mode_threading():
             serve_sighup(CONF, self._reset_service)
 
+    @nova_utils.synchronized(
+        resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, fair=True
+    )
     def _reset_service(self) -> None:
-        # Service.reset() of nova, which is out of reach from here.
+        # Service.reset() of nova, which is out of reach from here. Under the
+        # resource tracker's lock, since it empties the cache of providers
+        # that an update of a node may be using on another thread.
         self.virtapi._compute.reset()
         nova_context.CELL_CACHE = {}
 

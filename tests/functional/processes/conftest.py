@@ -77,6 +77,9 @@ def settled(cloud: Cloud, nodes: list[str]) -> Iterator[Cloud]:
     """The cloud in its first state, before and after the test."""
     wait_settled(cloud, nodes, HOSTS)
     yield cloud
+    if not cloud.backend.process.is_running:
+        cloud.backend.process.start()
+        cloud.backend.process.wait_ready()
     for compute in map(cloud.compute, HOSTS):
         compute.conf.unlink(missing_ok=True)
         compute.write_config(peer_list=HOSTS, partition_key=GROUP)
