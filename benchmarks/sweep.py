@@ -37,7 +37,7 @@ from nova.virt.ironic.driver import IronicDriver
 
 from tests.functional.plugin.backend_process import BackendProcess
 from tests.functional.plugin.bare_metal import BareMetal
-from tests.functional.plugin.nova_in_process import NovaInProcess
+from tests.functional.plugin.nova_in_process import Nova
 
 GROUP = "rack-a"
 
@@ -89,12 +89,12 @@ def run(url: str, database: Path, nodes: int, rounds: int) -> None:
     need minutes for them. That it knows their rows, as it does after its
     first run, is what makes our sweep an ordinary one.
     """
-    nova = NovaInProcess(url)
-    nova.setUp()
+    nova = Nova()
     try:
         nova.configure(["c1"], partition_key=GROUP, peer_list=["c1"])
-        nova.flags(conductor_group=GROUP, peer_list=["c1"], group="ironic")
-        nova.flags(host="c1")
+        nova.override("ironic", endpoint_override=url)
+        nova.override("ironic", conductor_group=GROUP, peer_list=["c1"])
+        nova.override(None, host="c1")
         ours = nova.start("c1").driver
         fill(url, database, nodes)
         theirs = IronicDriver(ours.virtapi)
@@ -112,6 +112,7 @@ def run(url: str, database: Path, nodes: int, rounds: int) -> None:
         assert set(ours.node_cache) == set(theirs.node_cache)
         assert len(ours.node_cache) == nodes
     finally:
+        nova.reset()
         nova.close()
     report(nodes, table)
 
