@@ -8,7 +8,6 @@ consoles, volumes, networks, the provider tree) is nova's own code.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import Any
 
@@ -137,8 +136,13 @@ class IronicPartitionDriver(ironic.IronicDriver):
             return
         LOG.info("The partition's configuration changed: %s.", new)
         self.partition.apply(new)
-        with contextlib.suppress(exception.VirtDriverNotReady):
+        try:
             self._refresh_cache()
+        except exception.VirtDriverNotReady:
+            return
+        except Exception:
+            # Nova's database, say. The reload itself has succeeded.
+            LOG.exception("The sweep after a changed configuration failed.")
 
     def _settings_or_refuse(self, host: str) -> options.Settings:
         try:
