@@ -13,6 +13,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from baremetal_backend.core.records import INTERFACES
+
 METADATA = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -28,24 +30,7 @@ LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 # Marks columns whose text is JSON (``column.info``).
 JSON_KEY = "json"
 
-INTERFACE_COLUMNS = tuple(
-    f"{kind}_interface"
-    for kind in (
-        "bios",
-        "boot",
-        "console",
-        "deploy",
-        "firmware",
-        "inspect",
-        "management",
-        "network",
-        "power",
-        "raid",
-        "rescue",
-        "storage",
-        "vendor",
-    )
-)
+INTERFACE_COLUMNS = tuple(f"{kind}_interface" for kind in INTERFACES)
 
 
 def _json(name: str, empty: str = "{}") -> sa.Column[str]:
