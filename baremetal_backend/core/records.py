@@ -74,6 +74,9 @@ class Node:
     fault: str | None = None
     #: Host of the conductor that has the node's exclusive use, or None.
     reservation: str | None = None
+    #: Number of the node's latest lease, in force while ``reservation`` is
+    #: set. A lease's writes name it and are refused once it is another.
+    lease_token: int = 0
     console_enabled: bool = False
     traits: tuple[str, ...] = ()
     automated_clean: bool | None = None
@@ -223,6 +226,52 @@ class HistoryEvent:
     created_at: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who may have leases: one process, from its start to its end.
+
+    A conductor that comes back has the same host and another incarnation.
+    """
+
+    host: str
+    #: A uuid that is made at each start.
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The exclusive use of a node: who has it, what for, since when."""
+
+    node_uuid: str
+    holder: str
+    incarnation: str
+    purpose: str
+    acquired_at: str
+    #: When it ends unless it is renewed; for people, not for decisions.
+    expires_at: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConductorRecord:
+    """A registered conductor, as its row was read."""
+
+    host: str
+    incarnation: str
+    #: Lower case; '' is the default group.
+    conductor_group: str = ""
+    #: Hardware type to interface type to names; the first is the default.
+    hardware_types: Json = field(default_factory=dict)
+    #: ``active``, ``draining`` or ``gone``.
+    state: str = "active"
+    #: Grows with each renewal. Others watch it change; no clock is compared.
+    beat: int = 0
+    #: Where the process runs, for a second one of the same host name.
+    process: str = ""
+    registered_at: str
+    renewed_at: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFilter:
     """Which nodes a list shows. None means: not asked for.
@@ -262,8 +311,11 @@ class NodeFilter:
 __all__ = [
     "INTERFACES",
     "Chassis",
+    "ConductorRecord",
     "HistoryEvent",
+    "Holder",
     "Json",
+    "Lease",
     "Node",
     "NodeFilter",
     "Port",

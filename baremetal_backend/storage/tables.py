@@ -30,6 +30,9 @@ LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 # Marks columns whose text is JSON (``column.info``).
 JSON_KEY = "json"
 
+# SQLite numbers rows by itself only where the key is an INTEGER.
+ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 INTERFACE_COLUMNS = tuple(f"{kind}_interface" for kind in INTERFACES)
 
 
@@ -113,6 +116,14 @@ NODES = sa.Table(
     sa.Column("maintenance_reason", sa.Text),
     _text("fault"),
     _text("reservation"),
+    # Grows with each lease: tells the present one from all earlier ones.
+    sa.Column(
+        "lease_token",
+        sa.BigInteger,
+        nullable=False,
+        default=0,
+        server_default="0",
+    ),
     _flag("console_enabled"),
     _json("traits", "[]"),
     sa.Column("automated_clean", sa.Boolean(create_constraint=False)),
@@ -224,4 +235,48 @@ NODE_HISTORY = sa.Table(
     _text("conductor"),
     _text("user", 64),
     _time("created_at"),
+)
+
+LEASES = sa.Table(
+    "leases",
+    METADATA,
+    sa.Column(
+        "node_uuid",
+        sa.String(36),
+        sa.ForeignKey("nodes.uuid", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("holder", sa.String(255), nullable=False),
+    sa.Column("incarnation", sa.String(36), nullable=False, index=True),
+    sa.Column("purpose", sa.String(255), nullable=False),
+    sa.Column("acquired_at", sa.String(32), nullable=False),
+    sa.Column("expires_at", sa.String(32), nullable=False),
+    sa.Column("token", sa.BigInteger, nullable=False),
+)
+
+CONDUCTORS = sa.Table(
+    "conductors",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("host", sa.String(255), nullable=False, unique=True),
+    sa.Column("incarnation", sa.String(36), nullable=False),
+    sa.Column("conductor_group", sa.String(255), nullable=False),
+    _json("hardware_types"),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("beat", sa.BigInteger, nullable=False),
+    sa.Column("process", sa.String(255), nullable=False),
+    sa.Column("registered_at", sa.String(32), nullable=False),
+    sa.Column("renewed_at", sa.String(32), nullable=False),
+)
+
+OUTBOX = sa.Table(
+    "outbox",
+    METADATA,
+    sa.Column("id", ROW_NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("node_uuid", sa.String(36), nullable=False, index=True),
+    sa.Column("conductor", sa.String(255), nullable=False),
+    sa.Column("event_type", sa.String(255), nullable=False),
+    sa.Column("severity", sa.String(10), nullable=False),
+    _json("payload"),
+    sa.Column("created_at", sa.String(32), nullable=False),
 )
