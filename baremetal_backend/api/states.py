@@ -55,6 +55,8 @@ VERBS_SINCE: Mapping[str, int] = {
     "unrescue": 38,
     "deploy": 73,
     "undeploy": 73,
+    "unhold": 85,
+    "service": 87,
 }
 
 _DEPLOYS = ("active", "deploy", "rebuild")
@@ -220,6 +222,10 @@ def _params(
         body.get("clean_steps") or body.get("runbook")
     ):
         raise BadField("clean_steps", "is required with target clean")
+    if verb == "service" and not (
+        body.get("service_steps") or body.get("runbook")
+    ):
+        raise BadField("service_steps", "is required with target service")
     if verb == "rescue" and not (body.get("rescue_password") or "").strip():
         raise BadField("rescue_password", "is required with target rescue")
     for number, step in enumerate(body.get("deploy_steps") or ()):

@@ -13,14 +13,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from baremetal_backend.core import journey
 from baremetal_backend.core.errors import (
     InvalidParameterValue,
+    InvalidState,
     InvalidStateRequested,
     NodeInMaintenance,
     NodeProtected,
 )
+from baremetal_backend.core.lanes import PROVISIONING, LaneName
 from baremetal_backend.core.records import Node
 from baremetal_backend.core.states import (
+    CONTINUING,
     STATES,
     VERBS,
     InvalidEvent,
@@ -71,6 +75,9 @@ class Task(DriverTask, Protocol):
 
 Work = Callable[[Task], Steps[End | None]]
 
+#: Further changes at the beginning: (node, now) to fields.
+Also = Callable[[Node, str], Mapping[str, Any]]
+
 
 class Operation(Protocol):
     """What the task manager carries out."""
@@ -83,6 +90,11 @@ class Operation(Protocol):
     @property
     def topic(self) -> str:
         """``provisioning`` or ``power``: the history's event type."""
+        ...
+
+    @property
+    def lane(self) -> LaneName:
+        """Whose threads do it."""
         ...
 
     @property
@@ -106,36 +118,25 @@ class Operation(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Provisioning:
-    """An operation that moves a node through the provision states."""
+class _OnJourney:
+    """What all operations on the provision states share: how they end."""
 
-    verb: str
-    work: Work
-    #: Further changes at the beginning: (node, now) to fields.
-    also: Callable[[Node, str], Mapping[str, Any]] | None = None
+    __slots__ = ()
 
     @property
     def name(self) -> str:
-        """The verb."""
-        return self.verb
+        """For people, after "Failed to"."""
+        raise NotImplementedError
 
     @property
     def topic(self) -> str:
         """The history's event type."""
         return "provisioning"
 
-    def begin(self, node: Node, now: str) -> Decision:
-        """The verb's transition.
-
-        Errors: InvalidStateRequested, NodeInMaintenance, NodeProtected.
-        """
-        step = requested_transition(self.verb, node)
-        changes = transition_changes(step, now) | {"last_error": None}
-        if self.also is not None:
-            changes |= self.also(node, now)
-        final = STATES[step.state].kind is not Kind.BUSY
-        return Decision(changes, step.reason, final)
+    @property
+    def lane(self) -> LaneName:
+        """Whose threads do it."""
+        return PROVISIONING
 
     def end(self, node: Node, end: End, now: str) -> Decision:
         """The transition that the work ended with."""
@@ -147,15 +148,124 @@ class Provisioning:
 
     def fail(self, node: Node, sentence: str, now: str) -> Decision:
         """The present state's failure state."""
-        error = f"Failed to {self.verb}: {sentence}"
-        if self.verb in ("active", "deleted"):
-            event = VERBS[self.verb].event
-            error = f"Failed to {event}: {sentence}"
-        step = process_event(
-            node.provision_state, "fail", node.target_provision_state
+        return failed(node, self.name, sentence, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioning(_OnJourney):
+    """An operation that a client's verb begins."""
+
+    verb: str
+    work: Work
+    also: Also | None = None
+    #: What it does, where the verb does not say it.
+    what: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it does."""
+        if self.what is None and self.verb in ("active", "deleted"):
+            return VERBS[self.verb].event
+        return self.what or self.verb
+
+    def begin(self, node: Node, now: str) -> Decision:
+        """The verb's transition.
+
+        A journey that begins forgets the last one's steps. Errors:
+        InvalidStateRequested, NodeInMaintenance, NodeProtected.
+        """
+        step = requested_transition(self.verb, node)
+        changes = transition_changes(step, now) | {"last_error": None}
+        if (
+            step.event not in CONTINUING
+            or STATES[step.state].kind is Kind.REST
+        ):
+            changes |= journey.forgotten(node)
+        if self.also is not None:
+            changes |= self.also(node, now)
+        final = STATES[step.state].kind is not Kind.BUSY
+        return Decision(changes, step.reason, final)
+
+
+@dataclass(frozen=True, slots=True)
+class Continued(_OnJourney):
+    """An operation that goes on with a journey, without a client."""
+
+    what: str
+    #: None: the state stays, its work is done again.
+    event: str | None
+    work: Work
+    also: Also | None = None
+    #: Errors: InvalidState when the node is not as it was seen.
+    check: Callable[[Node], None] | None = None
+
+    @property
+    def name(self) -> str:
+        """What it goes on with."""
+        return self.what
+
+    def begin(self, node: Node, now: str) -> Decision:
+        """The event's transition. Errors: InvalidState."""
+        if self.check is not None:
+            self.check(node)
+        changes = {} if self.also is None else dict(self.also(node, now))
+        if self.event is None:
+            reason = f'"{node.provision_state}" is done again'
+            return Decision(changes, reason)
+        step = continued_transition(node, self.event)
+        return Decision(transition_changes(step, now) | changes, step.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Failing(_OnJourney):
+    """Ends a wait badly; there is no work."""
+
+    what: str
+    sentence: str
+    check: Callable[[Node], None] | None = None
+
+    @property
+    def name(self) -> str:
+        """What failed."""
+        return self.what
+
+    @property
+    def work(self) -> Work:
+        """Never called: the decision is final."""
+        return nothing
+
+    def begin(self, node: Node, now: str) -> Decision:
+        """The state's failure. Errors: InvalidState."""
+        if self.check is not None:
+            self.check(node)
+        continued_transition(node, "fail")
+        found = failed(node, self.what, self.sentence, now)
+        return Decision(found.changes, found.reason, final=True)
+
+
+def nothing(task: Task) -> Steps[End | None]:
+    """Work of operations that have none."""
+    yield from ()
+    return None
+
+
+def failed(node: Node, what: str, sentence: str, now: str) -> Decision:
+    """The failure of the node's present state, with the step's name."""
+    found = journey.failure(node, f"Failed to {what}", sentence, now)
+    return Decision(found.changes, f"{found.transition.reason}. {found.error}")
+
+
+def continued_transition(node: Node, event: str) -> Transition:
+    """Where an event leads that no client asked for. Errors: InvalidState."""
+    try:
+        return process_event(
+            node.provision_state, event, node.target_provision_state
         )
-        changes = transition_changes(step, now) | {"last_error": error}
-        return Decision(changes, f"{step.reason}. {error}")
+    except InvalidEvent:
+        raise InvalidState(
+            f'Node {node.uuid} does not take the event "{event}": it is '
+            f'"{node.provision_state}".'
+        ) from None
 
 
 def requested_transition(verb_name: str, node: Node) -> Transition:

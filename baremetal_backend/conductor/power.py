@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from baremetal_backend.conductor.operation import Decision, End, Task, Work
+from baremetal_backend.core import journey
 from baremetal_backend.core.errors import (
     InvalidParameterValue,
     InvalidStateRequested,
 )
+from baremetal_backend.core.lanes import OPERATOR, LaneName
 from baremetal_backend.core.records import Node
 from baremetal_backend.core.states import CLEANING, CLEANWAIT
 from baremetal_backend.drivers.base import (
@@ -50,6 +52,11 @@ class PowerChange:
     def topic(self) -> str:
         """The history's event type."""
         return "power"
+
+    @property
+    def lane(self) -> LaneName:
+        """Whose threads do it."""
+        return OPERATOR
 
     def begin(self, node: Node, now: str) -> Decision:
         """Show the target. Errors: InvalidStateRequested."""
@@ -93,11 +100,11 @@ def power_change(target: str, timeout: float) -> PowerChange:
         power = task.driver.power
         if target == "rebooting":
             yield from finish(power.reboot(task))
-            task.save(power_state=POWER_ON)
+            task.save(**journey.switched(task.node, POWER_ON))
             return None
         if target.startswith("soft"):
             yield from finish(power.soft_power_off(task, timeout))
-            task.save(power_state=POWER_OFF)
+            task.save(**journey.switched(task.node, POWER_OFF))
             if target == "soft rebooting":
                 yield from switch(task, POWER_ON)
             return None
@@ -110,7 +117,7 @@ def power_change(target: str, timeout: float) -> PowerChange:
 def switch(task: Task, state: str) -> Steps[None]:
     """Reach a power state as a part of other work, and show it."""
     yield from finish(task.driver.power.set_power_state(task, state))
-    task.save(power_state=state)
+    task.save(**journey.switched(task.node, state))
 
 
 __all__ = ["TARGETS", "PowerChange", "power_change", "switch"]

@@ -34,4 +34,13 @@ def options() -> list[cfg.Opt]:
             f"A node's driver_info fake_{kind}_delay comes first.",
         )
         for kind in DELAYS
+    ] + [
+        cfg.FloatOpt(
+            "poll_interval",
+            default=2.0,
+            min=0.1,
+            mutable=True,
+            help="Seconds between two looks at nodes whose script says "
+            "fake_<operation>_wait = poll.",
+        )
     ]

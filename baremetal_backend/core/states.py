@@ -3,9 +3,9 @@
 
 Everything that is known of a state stands in its row of ``STATES``: what kind
 it is, what it is on the way to, which events it takes and where they lead,
-what happens to a node that is found in it after its conductor died, and what
-happens when nothing comes for too long. Everything that a client may ask for
-stands in ``VERBS``.
+which steps are run there, what happens to a node that is found in it after its
+conductor died, and what happens when nothing comes for too long. Everything
+that a client may ask for stands in ``VERBS``.
 
 ``process_event`` decides and writes nothing: it returns the transition or
 raises. Who applies it, and when, is the task manager's business.
@@ -17,6 +17,7 @@ import enum
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from automaton import exceptions as machine_errors
 from automaton import machines
@@ -30,9 +31,11 @@ INSPECTWAIT = "inspect wait"
 INSPECTFAIL = "inspect failed"
 CLEANING = "cleaning"
 CLEANWAIT = "clean wait"
+CLEANHOLD = "clean hold"
 CLEANFAIL = "clean failed"
 DEPLOYING = "deploying"
 DEPLOYWAIT = "wait call-back"
+DEPLOYHOLD = "deploy hold"
 DEPLOYFAIL = "deploy failed"
 ACTIVE = "active"
 DELETING = "deleting"
@@ -45,6 +48,14 @@ RESCUE = "rescue"
 RESCUEFAIL = "rescue failed"
 UNRESCUING = "unrescuing"
 UNRESCUEFAIL = "unrescue failed"
+SERVICING = "servicing"
+SERVICEWAIT = "service wait"
+SERVICEHOLD = "service hold"
+SERVICEFAIL = "service failed"
+
+
+#: Kinds of steps that hardware interfaces offer.
+StepKind = Literal["verify", "clean", "deploy", "service"]
 
 
 class Kind(enum.Enum):
@@ -58,6 +69,28 @@ class Kind(enum.Enum):
     BUSY = "busy"
     #: Something outside (a ramdisk, a service) is going to report.
     WAITING = "waiting"
+    #: A person, who was waited for on purpose: ``unhold`` goes on.
+    HELD = "held"
+
+
+class Takeover(enum.Enum):
+    """What the next conductor does with a node whose conductor is gone."""
+
+    #: Does the state's work again, once: it is harmless to repeat.
+    RESUME = "resume"
+    #: Applies ``fail``: nobody knows how far the work came.
+    FAIL = "fail"
+    #: Nothing but going on to watch: what is waited for still comes.
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """What happens when nothing is heard for too long."""
+
+    event: str
+    #: Option of ``[conductor]`` with the seconds; 0 there: no limit.
+    option: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +102,17 @@ class State:
     events: Mapping[str, str]
     #: Where a node in this state is going; None at rest.
     target: str | None = None
-    #: Event that is applied when the node's conductor died; None: none.
-    on_takeover: str | None = None
-    #: Event that is applied when nothing came for too long; None: no limit.
-    on_timeout: str | None = None
+    #: Which kind of steps is run, waited for or held here; None: none.
+    steps: StepKind | None = None
+    #: What becomes of a node whose conductor is gone; None: nothing.
+    on_takeover: Takeover | None = None
+    #: None: it may last for ever.
+    on_timeout: Timeout | None = None
 
     @property
     def stable(self) -> bool:
         """Whether nothing happens until somebody asks for it."""
-        return self.kind in (Kind.REST, Kind.FAILED)
+        return self.kind in (Kind.REST, Kind.FAILED, Kind.HELD)
 
 
 STATES: Mapping[str, State] = types.MappingProxyType(
@@ -91,7 +126,8 @@ STATES: Mapping[str, State] = types.MappingProxyType(
             Kind.BUSY,
             {"done": MANAGEABLE, "fail": ENROLL},
             target=MANAGEABLE,
-            on_takeover="fail",
+            steps="verify",
+            on_takeover=Takeover.RESUME,
         ),
         MANAGEABLE: State(
             Kind.REST,
@@ -106,7 +142,7 @@ STATES: Mapping[str, State] = types.MappingProxyType(
             Kind.BUSY,
             {"done": MANAGEABLE, "wait": INSPECTWAIT, "fail": INSPECTFAIL},
             target=MANAGEABLE,
-            on_takeover="fail",
+            on_takeover=Takeover.FAIL,
         ),
         INSPECTWAIT: State(
             Kind.WAITING,
@@ -117,7 +153,8 @@ STATES: Mapping[str, State] = types.MappingProxyType(
                 "abort": INSPECTFAIL,
             },
             target=MANAGEABLE,
-            on_timeout="fail",
+            on_takeover=Takeover.LEAVE,
+            on_timeout=Timeout("fail", "inspect_wait_timeout"),
         ),
         INSPECTFAIL: State(
             Kind.FAILED,
@@ -128,7 +165,7 @@ STATES: Mapping[str, State] = types.MappingProxyType(
             Kind.BUSY,
             {"done": ACTIVE, "fail": ADOPTFAIL},
             target=ACTIVE,
-            on_takeover="fail",
+            on_takeover=Takeover.FAIL,
         ),
         ADOPTFAIL: State(
             Kind.FAILED,
@@ -144,16 +181,26 @@ STATES: Mapping[str, State] = types.MappingProxyType(
                 "done": AVAILABLE,
                 "withhold": MANAGEABLE,
                 "wait": CLEANWAIT,
+                "hold": CLEANHOLD,
                 "fail": CLEANFAIL,
             },
             target=AVAILABLE,
-            on_takeover="fail",
+            steps="clean",
+            on_takeover=Takeover.FAIL,
         ),
         CLEANWAIT: State(
             Kind.WAITING,
             {"resume": CLEANING, "fail": CLEANFAIL, "abort": CLEANFAIL},
             target=AVAILABLE,
-            on_timeout="fail",
+            steps="clean",
+            on_takeover=Takeover.LEAVE,
+            on_timeout=Timeout("fail", "clean_callback_timeout"),
+        ),
+        CLEANHOLD: State(
+            Kind.HELD,
+            {"unhold": CLEANING, "abort": CLEANFAIL},
+            target=AVAILABLE,
+            steps="clean",
         ),
         CLEANFAIL: State(
             Kind.FAILED,
@@ -167,9 +214,15 @@ STATES: Mapping[str, State] = types.MappingProxyType(
         # -- carrying an instance ----------------------------------------
         DEPLOYING: State(
             Kind.BUSY,
-            {"done": ACTIVE, "wait": DEPLOYWAIT, "fail": DEPLOYFAIL},
+            {
+                "done": ACTIVE,
+                "wait": DEPLOYWAIT,
+                "hold": DEPLOYHOLD,
+                "fail": DEPLOYFAIL,
+            },
             target=ACTIVE,
-            on_takeover="fail",
+            steps="deploy",
+            on_takeover=Takeover.FAIL,
         ),
         DEPLOYWAIT: State(
             Kind.WAITING,
@@ -180,7 +233,15 @@ STATES: Mapping[str, State] = types.MappingProxyType(
                 "delete": DELETING,
             },
             target=ACTIVE,
-            on_timeout="fail",
+            steps="deploy",
+            on_takeover=Takeover.LEAVE,
+            on_timeout=Timeout("fail", "deploy_callback_timeout"),
+        ),
+        DEPLOYHOLD: State(
+            Kind.HELD,
+            {"unhold": DEPLOYING, "abort": DEPLOYFAIL, "delete": DELETING},
+            target=ACTIVE,
+            steps="deploy",
         ),
         DEPLOYFAIL: State(
             Kind.FAILED,
@@ -189,13 +250,18 @@ STATES: Mapping[str, State] = types.MappingProxyType(
         ),
         ACTIVE: State(
             Kind.REST,
-            {"rebuild": DEPLOYING, "delete": DELETING, "rescue": RESCUING},
+            {
+                "rebuild": DEPLOYING,
+                "delete": DELETING,
+                "rescue": RESCUING,
+                "service": SERVICING,
+            },
         ),
         DELETING: State(
             Kind.BUSY,
             {"done": CLEANING, "fail": ERROR},
             target=AVAILABLE,
-            on_takeover="fail",
+            on_takeover=Takeover.RESUME,
         ),
         ERROR: State(
             Kind.REST,
@@ -206,7 +272,7 @@ STATES: Mapping[str, State] = types.MappingProxyType(
             Kind.BUSY,
             {"done": RESCUE, "wait": RESCUEWAIT, "fail": RESCUEFAIL},
             target=RESCUE,
-            on_takeover="fail",
+            on_takeover=Takeover.FAIL,
         ),
         RESCUEWAIT: State(
             Kind.WAITING,
@@ -217,7 +283,8 @@ STATES: Mapping[str, State] = types.MappingProxyType(
                 "delete": DELETING,
             },
             target=RESCUE,
-            on_timeout="fail",
+            on_takeover=Takeover.LEAVE,
+            on_timeout=Timeout("fail", "rescue_callback_timeout"),
         ),
         RESCUE: State(
             Kind.REST,
@@ -232,18 +299,72 @@ STATES: Mapping[str, State] = types.MappingProxyType(
             Kind.BUSY,
             {"done": ACTIVE, "fail": UNRESCUEFAIL},
             target=ACTIVE,
-            on_takeover="fail",
+            on_takeover=Takeover.FAIL,
         ),
         UNRESCUEFAIL: State(
             Kind.FAILED,
             {"rescue": RESCUING, "unrescue": UNRESCUING, "delete": DELETING},
             target=ACTIVE,
         ),
+        # -- servicing an instance's node ---------------------------------
+        SERVICING: State(
+            Kind.BUSY,
+            {
+                "done": ACTIVE,
+                "wait": SERVICEWAIT,
+                "hold": SERVICEHOLD,
+                "fail": SERVICEFAIL,
+            },
+            target=ACTIVE,
+            steps="service",
+            on_takeover=Takeover.FAIL,
+        ),
+        SERVICEWAIT: State(
+            Kind.WAITING,
+            {
+                "resume": SERVICING,
+                "fail": SERVICEFAIL,
+                "abort": SERVICEFAIL,
+                "delete": DELETING,
+            },
+            target=ACTIVE,
+            steps="service",
+            on_takeover=Takeover.LEAVE,
+            on_timeout=Timeout("fail", "service_callback_timeout"),
+        ),
+        SERVICEHOLD: State(
+            Kind.HELD,
+            {"unhold": SERVICING, "abort": SERVICEFAIL, "delete": DELETING},
+            target=ACTIVE,
+            steps="service",
+        ),
+        # ``abort`` leaves the node to its instance as it is.
+        SERVICEFAIL: State(
+            Kind.FAILED,
+            {
+                "service": SERVICING,
+                "abort": ACTIVE,
+                "rescue": RESCUING,
+                "rebuild": DEPLOYING,
+                "delete": DELETING,
+            },
+            target=ACTIVE,
+        ),
     }
 )
 
-# Events inside one journey: where the node was going, it still goes.
-_CONTINUES = frozenset({"wait", "resume", "fail", "abort"})
+#: Journeys on which a ramdisk may run on the node and report: those that can
+#: wait, with their work and their holds.
+RAMDISK_STATES = frozenset(
+    name
+    for name, row in STATES.items()
+    if row.kind in (Kind.WAITING, Kind.HELD)
+) | frozenset(
+    row.events["resume"] for row in STATES.values() if "resume" in row.events
+)
+
+#: Events inside one journey: where the node was going, it still goes.
+CONTINUING = frozenset({"wait", "resume", "hold", "unhold", "fail", "abort"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +397,8 @@ VERBS: Mapping[str, Verb] = types.MappingProxyType(
         "undeploy": Verb("delete", ends_instance=True),
         "rescue": Verb("rescue", needs_no_maintenance=True),
         "unrescue": Verb("unrescue", needs_no_maintenance=True),
+        "service": Verb("service", needs_no_maintenance=True),
+        "unhold": Verb("unhold"),
     }
 )
 
@@ -343,7 +466,7 @@ def process_event(
     row = STATES[following]
     if row.kind is Kind.REST:
         goal = None
-    elif event in _CONTINUES:
+    elif event in CONTINUING:
         goal = target or row.target
     else:
         goal = new_target or row.target

@@ -15,6 +15,16 @@ blocks, and returns None::
         while not ready(task.node):
             yield Pause(2)
 
+*Steps* are methods that people can ask for by name; a decorator describes
+them. A step of a clean, deploy or service list may also end with ``WAIT``:
+then the node waits, held by nobody, until a periodic task of the driver or a
+heartbeat says that it is done (``drivers.periodics``)::
+
+    @clean_step(priority=0, argsinfo={"pattern": {"description": "..."}})
+    def overwrite(self, task, pattern="zero"):
+        begin_to_overwrite(task.node, pattern)
+        return WAIT
+
 A driver says that hardware failed with ``HardwareFailed``, that a node's data
 won't do with ``HardwareRefused``, and that it can't do a thing at all with
 ``UnsupportedDriverExtension``. What it raises otherwise is taken for a fault
@@ -24,14 +34,28 @@ of the driver; the node's operation fails in every case, with the sentence as
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 from baremetal_backend.conf.settings import Settings
+from baremetal_backend.core import journey
 from baremetal_backend.core.errors import UnsupportedDriverExtension
-from baremetal_backend.core.records import Json, Node
+from baremetal_backend.core.records import Node
+from baremetal_backend.core.states import StepKind
+from baremetal_backend.core.steps import Step
+from baremetal_backend.drivers.step_marks import (
+    clean_step,
+    deploy_step,
+    described_steps,
+    service_step,
+    verify_step,
+)
+
+if TYPE_CHECKING:
+    from baremetal_backend.drivers.loader import Driver
 
 POWER_ON = "power on"
 POWER_OFF = "power off"
@@ -44,6 +68,15 @@ class Pause:
     seconds: float
 
 
+class Wait(enum.Enum):
+    """The type of ``WAIT``."""
+
+    WAIT = "wait"
+
+
+#: What a step ends with that goes on by itself: somebody reports its end.
+WAIT: Final = Wait.WAIT
+
 T = TypeVar("T")
 
 #: Long work that ends with a T.
@@ -51,6 +84,10 @@ Steps = Generator[Pause, None, T]
 
 #: What a long method returns: nothing when it is done, or what is left to do.
 Progress = Generator[Pause, None, None] | None
+
+
+#: What a step returns: like ``Progress``, or one of the two with ``WAIT``.
+StepProgress = Wait | Generator[Pause, None, Wait | None] | None
 
 
 def finish(progress: Progress) -> Steps[None]:
@@ -67,19 +104,14 @@ class DriverTask(Protocol):
         """The node as of the last write."""
         ...
 
+    @property
+    def driver(self) -> Driver:
+        """The node's other interfaces."""
+        ...
+
     def save(self, **changes: Any) -> Node:
         """Write fields of the node; refused when it was taken away."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class CleanStep:
-    """Something that can be done to a node to make it clean."""
-
-    name: str
-    description: str
-    #: Automated cleaning runs the steps above 0, the highest first.
-    priority: int = 0
 
 
 class Interface(ABC):
@@ -89,7 +121,6 @@ class Interface(ABC):
     kind: ClassVar[str]
     #: What a node has in ``power_interface``.
     name: ClassVar[str]
-    clean_steps: ClassVar[tuple[CleanStep, ...]] = ()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -104,11 +135,14 @@ class Interface(ABC):
         Looks at data only; it neither waits nor talks to hardware.
         """
 
-    def run_clean_step(
-        self, task: DriverTask, step: str, args: Json
-    ) -> Progress:
-        """Carry out one of ``clean_steps``."""
-        raise UnsupportedDriverExtension(task.node.driver, step)
+    @classmethod
+    def steps(cls, kind: StepKind) -> Mapping[str, Step]:
+        """The methods that are described as steps of this kind, by name.
+
+        A method that overrides a described one keeps the description,
+        unless it has one of its own.
+        """
+        return described_steps(cls)[kind]
 
 
 class PowerInterface(Interface):
@@ -188,17 +222,44 @@ class BootInterface(Interface):
 
 
 class DeployInterface(Interface):
-    """Puts an instance onto a node and takes it off."""
+    """Puts an instance onto a node and takes it off.
+
+    A deployment is a list of steps. These three are always among them, with
+    room for a request's own before, between and after them.
+    """
 
     kind = "deploy"
 
+    @deploy_step(priority=100)
     @abstractmethod
-    def deploy(self, task: DriverTask) -> Progress:
+    def deploy(self, task: DriverTask) -> StepProgress:
         """Write the image of ``instance_info``."""
+
+    @deploy_step(priority=60)
+    def prepare_instance_boot(self, task: DriverTask) -> StepProgress:
+        """Let the node boot the instance from now on."""
+        return task.driver.boot.prepare_instance(task)
+
+    @deploy_step(priority=20)
+    def boot_instance(self, task: DriverTask) -> StepProgress:
+        """Switch the node on."""
+        return self._switch_on(task)
+
+    def _switch_on(self, task: DriverTask) -> Steps[None]:
+        yield from finish(task.driver.power.set_power_state(task, POWER_ON))
+        task.save(**journey.switched(task.node, POWER_ON))
 
     @abstractmethod
     def tear_down(self, task: DriverTask) -> Progress:
         """Take the instance off; called with the node switched off."""
+
+    def heartbeat(self, task: DriverTask, callback_url: str) -> bool:
+        """A ramdisk on the node says that it is there, and where.
+
+        True: the step that the node waits for is done. Called with the node
+        in exclusive use. Errors: what is raised fails the node's step.
+        """
+        raise UnsupportedDriverExtension(task.node.driver, "heartbeat")
 
 
 class InspectInterface(Interface):
@@ -207,8 +268,12 @@ class InspectInterface(Interface):
     kind = "inspect"
 
     @abstractmethod
-    def inspect_hardware(self, task: DriverTask) -> Progress:
-        """Save what was found in the node's properties."""
+    def inspect_hardware(self, task: DriverTask) -> StepProgress:
+        """Save what was found in the node's properties; or ``WAIT``."""
+
+    def continue_inspection(self, task: DriverTask) -> StepProgress:
+        """Go on after ``WAIT`` was reported to be over."""
+        return None
 
 
 class RescueInterface(Interface):
@@ -217,8 +282,12 @@ class RescueInterface(Interface):
     kind = "rescue"
 
     @abstractmethod
-    def rescue(self, task: DriverTask) -> Progress:
-        """Boot it; the password is in ``instance_info``."""
+    def rescue(self, task: DriverTask) -> StepProgress:
+        """Boot it; the password is in ``instance_info``. Or ``WAIT``."""
+
+    def continue_rescue(self, task: DriverTask) -> StepProgress:
+        """Go on after ``WAIT`` was reported to be over."""
+        return None
 
     @abstractmethod
     def unrescue(self, task: DriverTask) -> Progress:
@@ -312,3 +381,36 @@ class AbstractHardwareType(ABC):
 
     #: Interface type to implementations; the first is the default.
     interfaces: ClassVar[Mapping[str, tuple[type[Interface], ...]]]
+
+
+__all__ = [
+    "POWER_OFF",
+    "POWER_ON",
+    "WAIT",
+    "AbstractHardwareType",
+    "BiosInterface",
+    "BootInterface",
+    "ConsoleInterface",
+    "DeployInterface",
+    "DriverTask",
+    "FirmwareInterface",
+    "InspectInterface",
+    "Interface",
+    "ManagementInterface",
+    "NetworkInterface",
+    "Pause",
+    "PowerInterface",
+    "Progress",
+    "RaidInterface",
+    "RescueInterface",
+    "StepProgress",
+    "Steps",
+    "StorageInterface",
+    "VendorInterface",
+    "Wait",
+    "clean_step",
+    "deploy_step",
+    "finish",
+    "service_step",
+    "verify_step",
+]

@@ -198,20 +198,88 @@ def load(settings: Settings) -> Registry:
 def build(
     types: Mapping[str, type[base.AbstractHardwareType]], settings: Settings
 ) -> Registry:
-    """Make the implementations of these hardware types, each once."""
+    """Make the enabled implementations of these hardware types, each once.
+
+    Errors: ConfigurationError that names the option and what would do.
+    """
+    offered = {name: _offered(name, cls) for name, cls in types.items()}
+    _check_names(offered, settings)
     made: dict[type[base.Interface], base.Interface] = {}
     registry: dict[str, HardwareType] = {}
-    for name, hardware in types.items():
+    for name, kinds in offered.items():
         interfaces: dict[str, dict[str, base.Interface]] = {}
-        for kind, classes in hardware.interfaces.items():
-            for cls in classes:
-                if cls.kind != kind or kind not in INTERFACES:
-                    raise ConfigurationError(
-                        f"[DEFAULT]enabled_hardware_types: {name} offers "
-                        f"{cls.__name__} as {kind}, but it is {cls.kind}."
-                    )
+        for kind, classes in kinds.items():
+            for cls in _enabled(name, kind, classes, settings):
                 if cls not in made:
                     made[cls] = cls(settings)
                 interfaces.setdefault(kind, {})[cls.name] = made[cls]
         registry[name] = HardwareType(name, interfaces)
     return Registry(registry)
+
+
+_Classes = Mapping[str, type[base.Interface]]
+
+
+def _offered(
+    name: str, hardware: type[base.AbstractHardwareType]
+) -> dict[str, _Classes]:
+    """Interface type to name to implementation, as the type declares."""
+    found: dict[str, _Classes] = {}
+    for kind, classes in hardware.interfaces.items():
+        for cls in classes:
+            if cls.kind != kind or kind not in INTERFACES:
+                raise ConfigurationError(
+                    f"[DEFAULT]enabled_hardware_types: {name} offers "
+                    f"{cls.__name__} as {kind}, but it is {cls.kind}."
+                )
+        found[kind] = {cls.name: cls for cls in classes}
+    return found
+
+
+def _enabled(
+    hardware: str, kind: str, classes: _Classes, settings: Settings
+) -> list[type[base.Interface]]:
+    """Those that are enabled, the default first."""
+    names = list(classes)
+    enabled = settings.enabled_interfaces.get(kind)
+    if enabled is not None:
+        names = [name for name in names if name in enabled]
+        if not names:
+            raise ConfigurationError(
+                f"[DEFAULT]enabled_{kind}_interfaces: leaves {hardware} "
+                f"without any; add one of: {', '.join(classes)}."
+            )
+    default = settings.default_interfaces.get(kind)
+    if default in names:
+        names.remove(default)
+        names.insert(0, default)
+    return [classes[name] for name in names]
+
+
+def _check_names(
+    offered: Mapping[str, Mapping[str, _Classes]], settings: Settings
+) -> None:
+    """Every name in the options is one that some hardware type offers."""
+    for kind in INTERFACES:
+        enabled = settings.enabled_interfaces.get(kind, ())
+        default = settings.default_interfaces.get(kind)
+        known = list(
+            dict.fromkeys(
+                name
+                for kinds in offered.values()
+                for name in kinds.get(kind, {})
+            )
+        )
+        for name in enabled:
+            if name not in known:
+                raise ConfigurationError(
+                    f"[DEFAULT]enabled_{kind}_interfaces: no enabled hardware "
+                    f"type offers {name}; they offer: "
+                    f"{', '.join(known) or 'none'}."
+                )
+        good = list(enabled) or known
+        if default is not None and default not in good:
+            raise ConfigurationError(
+                f"[DEFAULT]default_{kind}_interface: {default} is not "
+                f"enabled; choose one of: {', '.join(good) or 'none'}."
+            )

@@ -59,7 +59,7 @@ class ProvisionStates(Generated):
                 "State",
                 "Who acts next",
                 "Takes → leads to",
-                "After a restart in the middle",
+                "After its conductor died",
                 "After too long a silence",
             ),
             (

@@ -11,7 +11,13 @@ import dataclasses
 import html
 from collections.abc import Iterator
 
-from baremetal_backend.core.states import STATES, VERBS, Kind
+from baremetal_backend.core.states import (
+    STATES,
+    VERBS,
+    Kind,
+    State,
+    Takeover,
+)
 
 #: What :class:`Kind` means to an operator.
 WHO_ACTS = {
@@ -19,7 +25,27 @@ WHO_ACTS = {
     Kind.FAILED: "you; ``last_error`` says what went wrong",
     Kind.BUSY: "the conductor",
     Kind.WAITING: "something outside that is going to report",
+    Kind.HELD: "you; ``unhold`` goes on",
 }
+
+
+def after_takeover(row: State) -> str:
+    """Where a node is found after its conductor died."""
+    if row.on_takeover is Takeover.RESUME:
+        return f"done again, once; then {row.events['fail']}"
+    if row.on_takeover is Takeover.FAIL:
+        return row.events["fail"]
+    if row.on_takeover is Takeover.LEAVE:
+        return "stays; goes on to be watched"
+    return "stays"
+
+
+def after_timeout(row: State) -> str:
+    """What follows when nothing is heard, and which option says when."""
+    if row.on_timeout is None:
+        return "stays"
+    following = row.events[row.on_timeout.event]
+    return f"{following}, by ``[conductor]{row.on_timeout.option}``"
 
 
 def verbs_of(event: str) -> tuple[str, ...]:
@@ -56,10 +82,12 @@ class Journey:
 
     :param busy: the state in which the conductor works.
     :param wait: the state in which it waits for a report, if there is one.
+    :param hold: the state in which it is held for a person, if there is one.
     """
 
     busy: str
     wait: str | None
+    hold: str | None
     begins: tuple[Edge, ...]
     inside: tuple[Edge, ...]
     ends: tuple[Edge, ...]
@@ -73,21 +101,25 @@ def journeys() -> list[Journey]:
 
 
 def _journey(busy: str) -> Journey:
-    waits = [
-        target
-        for target in STATES[busy].events.values()
-        if STATES[target].kind is Kind.WAITING
-    ]
-    wait = waits[0] if waits else None
-    pair = {busy, wait}
+    wait, hold = _beside(busy, Kind.WAITING), _beside(busy, Kind.HELD)
+    inner = {busy, wait, hold}
     every = edges()
     return Journey(
         busy,
         wait,
-        tuple(e for e in every if e.target in pair and e.source not in pair),
-        tuple(e for e in every if e.source in pair and e.target in pair),
-        tuple(e for e in every if e.source in pair and e.target not in pair),
+        hold,
+        tuple(e for e in every if e.target in inner and e.source not in inner),
+        tuple(e for e in every if e.source in inner and e.target in inner),
+        tuple(e for e in every if e.source in inner and e.target not in inner),
     )
+
+
+def _beside(busy: str, kind: Kind) -> str | None:
+    """The state of this kind that the work goes to and comes back from."""
+    for target in STATES[busy].events.values():
+        if STATES[target].kind is kind:
+            return target
+    return None
 
 
 def direct_edges() -> list[Edge]:
@@ -110,8 +142,8 @@ def state_rows() -> Iterator[tuple[str, str, str, str, str]]:
             name,
             WHO_ACTS[row.kind],
             "; ".join(taken) or "nothing",
-            row.events[row.on_takeover] if row.on_takeover else "stays",
-            row.events[row.on_timeout] if row.on_timeout else "stays",
+            after_takeover(row),
+            after_timeout(row),
         )
 
 
@@ -152,16 +184,18 @@ def diagram(journey: Journey) -> str:
     """A journey as SVG: sources left, work in the middle, results right."""
     left = _grouped(journey.begins, by="source")
     right = _grouped(journey.ends, by="target")
-    rows = max(sum(map(len, left.values())), sum(map(len, right.values())), 1)
-    if journey.wait:
-        rows = max(rows, 4)
+    inner = [journey.busy, *filter(None, (journey.wait, journey.hold))]
+    rows = max(
+        sum(map(len, left.values())),
+        sum(map(len, right.values())),
+        3 * len(inner) - 2,
+    )
     height = rows * _ROW + 20
-    middle = {journey.busy: height / 2}
-    if journey.wait:
-        middle = {
-            journey.busy: height / 2 - 1.25 * _ROW,
-            journey.wait: height / 2 + 1.25 * _ROW,
-        }
+    # The work stands between what it waits for and what it is held for.
+    if len(inner) == 3:
+        inner = [journey.wait, journey.busy, journey.hold]
+    first = height / 2 - 1.5 * _ROW * (len(inner) - 1)
+    middle = {name: first + 3 * _ROW * n for n, name in enumerate(inner)}
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
@@ -170,8 +204,7 @@ def diagram(journey: Journey) -> str:
     ]
     for name, y in middle.items():
         parts.append(_box(_MIDDLE, y, _ROW - 8, name, "#e8f0fb"))
-    if journey.wait:
-        parts.extend(_inside(journey, middle))
+    parts.extend(_inside(journey, middle))
     parts.extend(_column(_LEFT, left, height, middle, leaving=True))
     parts.extend(_column(_RIGHT, right, height, middle, leaving=False))
     parts.append("</svg>")
@@ -211,19 +244,20 @@ def _column(
 
 
 def _inside(journey: Journey, middle: dict[str, float]) -> Iterator[str]:
+    """Edges between the boxes in the middle, away from the work and back."""
     for edge in journey.inside:
-        down = edge.source == journey.busy
-        x = _MIDDLE + _BOX / 2 + (-12 if down else 12)
-        sign = 1 if down else -1
+        away = edge.source == journey.busy
+        x = _MIDDLE + _BOX / 2 + (-12 if away else 12)
+        sign = 1 if middle[edge.target] > middle[edge.source] else -1
         gap = (_ROW - 8) / 2
         start = middle[edge.source] + sign * gap
         end = middle[edge.target] - sign * gap
         yield _line(x, start, x, end)
         yield _text(
-            x + (-6 if down else 6),
+            x + (-6 if away else 6),
             (start + end) / 2 + 4,
             label(edge.event),
-            "end" if down else "start",
+            "end" if away else "start",
         )
 
 

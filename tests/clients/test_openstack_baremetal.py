@@ -58,6 +58,36 @@ def test_a_node_lives_by_commands_alone(cli, backend):
     assert f"Node {ident} could not be found" in gone.err
 
 
+def test_a_node_is_cleaned_and_serviced_step_by_step(cli, backend):
+    ident = cli.show("node", "create", "--driver", "fake-hardware")["uuid"]
+    cli("node", "manage", ident, "--wait", "30")
+    reset = '{"interface": "bios", "step": "factory_reset"}'
+    hold = '{"interface": "power", "step": "hold"}'
+    cli("node", "clean", ident, "--clean-steps", f"[{reset}, {hold}]")
+    backend.state(ident, "clean hold")
+    assert cli.show("node", "show", ident)["clean_step"]["step"] == "hold"
+    cli("node", "unhold", ident)
+    backend.state(ident, "manageable")
+
+    cli("node", "adopt", ident, "--wait", "30")
+    cli("node", "service", ident, "--service-steps", f"[{reset}]",
+        "--wait", "30")  # fmt: skip
+    cli("node", "service", ident, "--service-steps", f"[{hold}]")
+    backend.state(ident, "service hold")
+    cli("node", "abort", ident)
+    backend.state(ident, "service failed")
+    shown = cli.show("node", "show", ident)
+    assert "was aborted by request at step hold" in shown["last_error"]
+    refused = cli.run(
+        "node", "service", ident, "--service-steps",
+        '[{"interface": "bios", "step": "apply_configuration"}]',
+    )  # fmt: skip
+    assert refused.code != 0
+    assert '"settings" is required' in refused.err
+    cli("node", "abort", ident)
+    backend.state(ident, "active")
+
+
 def test_a_list_takes_filters_and_fields(cli, backend):
     name = f"cli-{uuid.uuid4()}"
     node = backend.node(

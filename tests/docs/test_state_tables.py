@@ -59,3 +59,14 @@ def test_the_rows_show_where_a_verb_leads():
     verbs = {row[0]: row[1:] for row in state_tables.verb_rows()}
     assert verbs["provide"] == ("manageable → cleaning", "never")
     assert verbs["rebuild"][1] == "in maintenance, protected"
+
+
+def test_the_rows_show_what_a_dead_conductor_and_a_silence_lead_to():
+    rows = {row[0]: row[3:] for row in state_tables.state_rows()}
+    assert rows["verifying"] == ("done again, once; then enroll", "stays")
+    assert rows["cleaning"] == ("clean failed", "stays")
+    assert rows["clean wait"] == (
+        "stays; goes on to be watched",
+        "clean failed, by ``[conductor]clean_callback_timeout``",
+    )
+    assert rows["clean hold"] == ("stays", "stays")

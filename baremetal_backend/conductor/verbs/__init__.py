@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from baremetal_backend.conductor.operation import Provisioning
+from baremetal_backend.conductor.operation import Operation
 from baremetal_backend.conductor.verbs import (
     abort,
     adopt,
@@ -21,11 +21,13 @@ from baremetal_backend.conductor.verbs import (
     manage,
     provide,
     rescue,
+    service,
+    unhold,
     unrescue,
 )
 from baremetal_backend.conductor.verbs.request import Request
 
-Maker = Callable[[Request], Provisioning]
+Maker = Callable[[Request], Operation]
 
 #: Event of ``core.states`` to what makes its operation.
 MAKERS: Mapping[str, Maker] = {
@@ -39,6 +41,8 @@ MAKERS: Mapping[str, Maker] = {
     "provide": provide.operation,
     "rebuild": deploy.operation,
     "rescue": rescue.operation,
+    "service": service.operation,
+    "unhold": unhold.operation,
     "unrescue": unrescue.operation,
 }
 

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``active`` and ``rebuild``: put an instance onto the node and boot it."""
+"""``active`` and ``rebuild``: put an instance onto the node and boot it.
+
+What is done is a list of steps: those that the node's interfaces always run,
+and the request's, in the order of their priorities.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from baremetal_backend.conductor import steps
 from baremetal_backend.conductor.operation import End, Provisioning, Task
-from baremetal_backend.conductor.power import switch
 from baremetal_backend.conductor.verbs.request import Request
-from baremetal_backend.core.errors import InvalidParameterValue
+from baremetal_backend.core import steps as core
 from baremetal_backend.core.records import Node
-from baremetal_backend.drivers.base import POWER_ON, Steps, finish
+from baremetal_backend.drivers.base import Steps, finish
 
 
 def operation(request: Request) -> Provisioning:
@@ -19,12 +23,12 @@ def operation(request: Request) -> Provisioning:
 
     Errors: HardwareRefused, InvalidParameterValue (steps that nobody has).
     """
-    if request.params.deploy_steps:
-        raise InvalidParameterValue(
-            "deploy_steps: the node's interfaces have none that a request "
-            "may name."
-        )
     request.validate("power", "management", "boot", "deploy", "storage")
+    offers = core.with_priorities(
+        steps.offers(request.driver, "deploy"),
+        request.settings.deploy_step_priorities,
+    )
+    plan = core.merged(offers, request.params.deploy_steps)
     configdrive = request.params.configdrive
 
     def begin(node: Node, now: str) -> Mapping[str, Any]:
@@ -37,12 +41,15 @@ def operation(request: Request) -> Provisioning:
             }
         }
 
-    return Provisioning(request.verb, _deploy, begin)
+    def work(task: Task) -> Steps[End | None]:
+        yield from finish(task.driver.storage.attach_volumes(task))
+        outcome = yield from steps.begin(task, "deploy", plan)
+        return steps.interruption(task, outcome)
+
+    return Provisioning(request.verb, work, begin)
 
 
-def _deploy(task: Task) -> Steps[End | None]:
-    yield from finish(task.driver.storage.attach_volumes(task))
-    yield from finish(task.driver.deploy.deploy(task))
-    yield from finish(task.driver.boot.prepare_instance(task))
-    yield from switch(task, POWER_ON)
-    return None
+def rest(task: Task) -> Steps[End | None]:
+    """Go on after a step that waited, or held."""
+    outcome = yield from steps.go_on(task, "deploy")
+    return steps.interruption(task, outcome)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from baremetal_backend.conductor import steps
 from baremetal_backend.conductor.operation import End, Provisioning, Task
 from baremetal_backend.conductor.power import switch
 from baremetal_backend.conductor.verbs.request import Request
@@ -10,8 +11,8 @@ from baremetal_backend.core.errors import InvalidParameterValue
 from baremetal_backend.drivers.base import (
     POWER_OFF,
     POWER_ON,
+    StepProgress,
     Steps,
-    finish,
 )
 
 PASSWORD = "rescue_password"  # noqa: S105 - a key
@@ -32,8 +33,20 @@ def operation(request: Request) -> Provisioning:
     )
 
 
+def rest(task: Task) -> Steps[End | None]:
+    """Go on after what was waited for."""
+    return _rest(task, task.driver.rescue.continue_rescue(task))
+
+
 def _rescue(task: Task) -> Steps[End | None]:
     yield from switch(task, POWER_OFF)
-    yield from finish(task.driver.rescue.rescue(task))
+    end = yield from _rest(task, task.driver.rescue.rescue(task))
+    return end
+
+
+def _rest(task: Task, progress: StepProgress) -> Steps[End | None]:
+    waits = yield from steps.waiting(progress)
+    if waits:
+        return End("wait")
     yield from switch(task, POWER_ON)
     return None

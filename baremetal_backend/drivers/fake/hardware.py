@@ -2,13 +2,15 @@
 """The hardware type ``fake-hardware`` and its interfaces.
 
 Each operation takes as long, and fails as often, as ``drivers.fake.script``
-says. A pretended node remembers its power state in its record; a new one is
-switched off.
+says; some can wait, until a periodic task or a heartbeat ends that. A
+pretended node remembers its power state in its record; a new one is switched
+off.
 """
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,14 +18,20 @@ from baremetal_backend.core.errors import (
     HardwareFailed,
     InvalidParameterValue,
 )
-from baremetal_backend.core.records import Json, Node
+from baremetal_backend.core.records import Node
+from baremetal_backend.core.states import STATES, Kind
 from baremetal_backend.drivers import base
 from baremetal_backend.drivers.base import (
-    CleanStep,
+    WAIT,
     DriverTask,
     Pause,
     Progress,
+    StepProgress,
     Steps,
+    Wait,
+    clean_step,
+    deploy_step,
+    service_step,
 )
 from baremetal_backend.drivers.fake import script
 from baremetal_backend.drivers.noop import (
@@ -32,6 +40,7 @@ from baremetal_backend.drivers.noop import (
     NoopStorage,
     NoVendor,
 )
+from baremetal_backend.drivers.periodics import Manager, node_periodic
 
 # Not for secrets: spreads delays.
 _CHANCE = random.Random()  # noqa: S311
@@ -55,6 +64,74 @@ class _Scripted(base.Interface):
             task.save(driver_internal_info=act.counted)
         if act.failure is not None:
             raise HardwareFailed(act.failure)
+
+
+_SETTINGS = {
+    "settings": {
+        "description": "List of {name, value}.",
+        "required": True,
+    }
+}
+
+_WAITING_STATES = tuple(
+    name for name, row in STATES.items() if row.kind is Kind.WAITING
+)
+
+
+class _Waiting(_Scripted):
+    """Also what waits for something outside, as the script says."""
+
+    #: Seconds since the epoch.
+    clock = staticmethod(time.time)
+
+    def _begin(self, task: DriverTask, operation: str) -> Steps[Wait | None]:
+        """Play an operation of which the script may say that it waits."""
+        act = script.play(task.node, operation, self.settings.fake, _CHANCE)
+        result = yield from self._act(task, act)
+        return result
+
+    def _act(self, task: DriverTask, act: script.Play) -> Steps[Wait | None]:
+        internal = act.counted or task.node.driver_internal_info
+        if act.counted is not None or script.waits_for(internal) is not None:
+            task.save(driver_internal_info=script.without_waiting(internal))
+        if act.by is not None:
+            until = self.clock() + act.seconds
+            waiting = script.Waiting(self.kind, act.by, until, act.failure)
+            task.save(driver_internal_info=script.wait_for(task.node, waiting))
+            return WAIT
+        yield Pause(act.seconds)
+        if act.failure is not None:
+            raise HardwareFailed(act.failure)
+        return None
+
+    def _over(self, task: DriverTask) -> Node:
+        internal = script.without_waiting(task.node.driver_internal_info)
+        return task.save(driver_internal_info=internal)
+
+    @node_periodic(
+        "end the waits of pretended hardware",
+        spacing="fake.poll_interval",
+        filters={"provision_state_in": _WAITING_STATES, "reserved": False},
+        predicate=lambda row: _is_polled(row.driver_internal_info),
+        predicate_extra_fields=("driver_internal_info",),
+    )
+    def poll(self, task: DriverTask, manager: Manager, context: Any) -> None:
+        """End the node's wait if its time has come."""
+        waiting = script.waits_for(task.node.driver_internal_info)
+        if waiting is None or waiting.kind != self.kind:
+            return
+        if waiting.until > self.clock():
+            return
+        node = self._over(task)
+        if waiting.failure is not None:
+            manager.fail(node.uuid, waiting.failure, seen=node)
+        else:
+            manager.resume(node.uuid, seen=node)
+
+
+def _is_polled(internal: Mapping[str, Any]) -> bool:
+    waiting = script.waits_for(internal)
+    return waiting is not None and waiting.by == "poll"
 
 
 class FakePower(_Scripted, base.PowerInterface):
@@ -83,8 +160,8 @@ class FakePower(_Scripted, base.PowerInterface):
         yield from self._play(task, "power")
 
 
-class FakeManagement(_Scripted, base.ManagementInterface):
-    """Remembers the boot device."""
+class FakeManagement(_Waiting, base.ManagementInterface):
+    """Remembers the boot device, and has a step for every script."""
 
     name = "fake"
 
@@ -124,6 +201,20 @@ class FakeManagement(_Scripted, base.ManagementInterface):
         """Take the management delay."""
         yield from self._play(task, "management")
 
+    @clean_step(abortable=True, argsinfo=script.ARGUMENTS)
+    @deploy_step(argsinfo=script.ARGUMENTS)
+    @service_step(abortable=True, argsinfo=script.ARGUMENTS)
+    def pretend(
+        self,
+        task: DriverTask,
+        seconds: object = None,
+        fail: object = None,
+        wait: object = None,
+    ) -> StepProgress:
+        """Do what the arguments say."""
+        args = {"seconds": seconds, "fail": fail, "wait": wait}
+        return self._act(task, script.brought(args, _CHANCE))
+
 
 class FakeBoot(_Scripted, base.BootInterface):
     """Boots nothing."""
@@ -139,47 +230,53 @@ class FakeBoot(_Scripted, base.BootInterface):
         return None
 
 
-class FakeDeploy(_Scripted, base.DeployInterface):
+class FakeDeploy(_Waiting, base.DeployInterface):
     """Writes no image."""
 
     name = "fake"
-    clean_steps = (
-        CleanStep("erase_devices", "Pretend to erase all disks.", priority=10),
-    )
 
-    def deploy(self, task: DriverTask) -> Steps[None]:
+    def deploy(self, task: DriverTask) -> StepProgress:
         """Take the deploy delay."""
-        yield from self._play(task, "deploy")
+        return self._begin(task, "deploy")
 
     def tear_down(self, task: DriverTask) -> Steps[None]:
         """Take the undeploy delay."""
         yield from self._play(task, "undeploy")
 
-    def run_clean_step(
-        self, task: DriverTask, step: str, args: Json
-    ) -> Steps[None]:
-        """Take the clean delay."""
-        yield from self._play(task, "clean")
+    @clean_step(priority=10, abortable=True)
+    def erase_devices(self, task: DriverTask) -> StepProgress:
+        """Pretend to erase all disks."""
+        return self._begin(task, "clean")
+
+    def heartbeat(self, task: DriverTask, callback_url: str) -> bool:
+        """End a wait for a heartbeat. Errors: HardwareFailed, as played."""
+        waiting = script.waits_for(task.node.driver_internal_info)
+        if waiting is None or waiting.by != "heartbeat":
+            return False
+        self._over(task)
+        if waiting.failure is not None:
+            raise HardwareFailed(waiting.failure)
+        return True
 
 
-class FakeInspect(_Scripted, base.InspectInterface):
+class FakeInspect(_Waiting, base.InspectInterface):
     """Finds nothing new."""
 
     name = "fake"
 
-    def inspect_hardware(self, task: DriverTask) -> Steps[None]:
+    def inspect_hardware(self, task: DriverTask) -> StepProgress:
         """Take the inspect delay."""
-        yield from self._play(task, "inspect")
+        return self._begin(task, "inspect")
 
 
-class FakeRescue(_Scripted, base.RescueInterface):
+class FakeRescue(_Waiting, base.RescueInterface):
     """Rescues nobody."""
 
     name = "fake"
 
-    def rescue(self, task: DriverTask) -> Steps[None]:
+    def rescue(self, task: DriverTask) -> StepProgress:
         """Take the rescue delay."""
-        yield from self._play(task, "rescue")
+        return self._begin(task, "rescue")
 
     def unrescue(self, task: DriverTask) -> Steps[None]:
         """Take the unrescue delay."""
@@ -204,38 +301,74 @@ class FakeConsole(_Scripted, base.ConsoleInterface):
         return {"type": "fake", "url": f"fake://console/{node.uuid}"}
 
 
-class FakeRaid(_Scripted, base.RaidInterface):
+class FakeRaid(_Waiting, base.RaidInterface):
     """Disks in any order."""
 
     name = "fake"
-    clean_steps = (
-        CleanStep("create_configuration", "Pretend to build volumes."),
-        CleanStep("delete_configuration", "Pretend to delete volumes."),
+
+    @clean_step(
+        argsinfo={
+            "create_root_volume": {"description": "Include the root volume."},
+            "create_nonroot_volumes": {"description": "Include the others."},
+            "delete_existing": {"description": "Delete what is there first."},
+        }
     )
+    def create_configuration(
+        self,
+        task: DriverTask,
+        create_root_volume: bool = True,
+        create_nonroot_volumes: bool = True,
+        delete_existing: bool = False,
+    ) -> StepProgress:
+        """Pretend to build the volumes of target_raid_config."""
+        return self._configure(task, task.node.target_raid_config)
 
-    def run_clean_step(
-        self, task: DriverTask, step: str, args: Json
-    ) -> Steps[None]:
-        """Take the raid delay."""
-        yield from self._play(task, "raid")
-        made = step == "create_configuration"
-        task.save(raid_config=task.node.target_raid_config if made else {})
+    @deploy_step(
+        argsinfo={
+            "raid_config": {
+                "description": "Volumes, as in target_raid_config.",
+                "required": True,
+            }
+        }
+    )
+    def apply_configuration(
+        self, task: DriverTask, raid_config: Mapping[str, Any]
+    ) -> StepProgress:
+        """Pretend to build the volumes that the request says."""
+        return self._configure(task, raid_config)
+
+    @clean_step()
+    def delete_configuration(self, task: DriverTask) -> StepProgress:
+        """Pretend to delete volumes."""
+        return self._configure(task, {})
+
+    def _configure(
+        self, task: DriverTask, config: Mapping[str, Any]
+    ) -> Steps[Wait | None]:
+        result = yield from self._begin(task, "raid")
+        task.save(raid_config=dict(config))
+        return result
 
 
-class FakeBios(_Scripted, base.BiosInterface):
+class FakeBios(_Waiting, base.BiosInterface):
     """Firmware settings that change nothing."""
 
     name = "fake"
-    clean_steps = (
-        CleanStep("factory_reset", "Pretend to reset all settings."),
-        CleanStep("apply_configuration", "Pretend to apply settings."),
-    )
 
-    def run_clean_step(
-        self, task: DriverTask, step: str, args: Json
-    ) -> Steps[None]:
-        """Take the bios delay."""
-        yield from self._play(task, "bios")
+    @clean_step()
+    @service_step()
+    def factory_reset(self, task: DriverTask) -> StepProgress:
+        """Pretend to reset all settings."""
+        return self._begin(task, "bios")
+
+    @clean_step(argsinfo=_SETTINGS)
+    @deploy_step(argsinfo=_SETTINGS)
+    @service_step(argsinfo=_SETTINGS)
+    def apply_configuration(
+        self, task: DriverTask, settings: Sequence[Mapping[str, Any]]
+    ) -> StepProgress:
+        """Pretend to apply settings."""
+        return self._begin(task, "bios")
 
 
 class FakeHardware(base.AbstractHardwareType):

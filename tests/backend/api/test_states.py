@@ -358,3 +358,79 @@ def test_hardware_details_of_a_node_that_has_none(http, node):
     assert http("GET", f"{path}/inventory").status == 404
     assert http("GET", f"{path}/allocation").status == 404
     assert http("GET", f"{path}/vendor_passthru/methods").status == 200
+
+
+def test_a_service_is_held_looked_at_and_let_go(http, backend):
+    node = backend.available_node()["uuid"]
+    path = f"/v1/nodes/{node}/states/provision"
+    http("PUT", path, {"target": "active"})
+    backend.state(node, "active")
+    steps = [
+        {"interface": "bios", "step": "factory_reset"},
+        {"interface": "power", "step": "hold"},
+        {"interface": "power", "step": "reboot"},
+    ]
+    body = {"target": "service", "service_steps": steps}
+    assert http("PUT", path, body, version="1.86").status == 406
+    assert http("PUT", path, body).status == 202
+    backend.state(node, "service hold")
+    shown = http("GET", f"/v1/nodes/{node}").json
+    assert shown["service_step"]["step"] == "hold"
+    assert shown["reservation"] is None
+    reply = http("PUT", path, {"target": "rebuild"})
+    assert reply.status == 400
+    assert "Possible in this state: abort, deleted, undeploy, unhold." in (
+        reply.fault
+    )
+    assert http("PUT", path, {"target": "unhold"}, "1.84").status == 406
+    assert http("PUT", path, {"target": "unhold"}).status == 202
+    backend.state(node, "active")
+    shown = http("GET", f"/v1/nodes/{node}").json
+    assert (shown["service_step"], shown["last_error"]) == ({}, None)
+
+
+def test_a_wait_that_is_polled_ends_by_itself(http, backend):
+    node = backend.available_node(
+        driver_info={"fake_deploy_wait": "poll", "fake_deploy_delay": "1"}
+    )["uuid"]
+    path = f"/v1/nodes/{node}/states/provision"
+    http("PUT", path, {"target": "active"})
+    backend.state(node, "wait call-back")
+    backend.state(node, "active")
+    shown = http("GET", f"/v1/nodes/{node}/states").json
+    assert shown["power_state"] == "power on"
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"target": "service"}, "service_steps"),
+        ({"target": "service", "clean_steps": ERASE}, "clean_steps"),
+        (
+            {
+                "target": "service",
+                "service_steps": [{"interface": "bios", "step": "explode"}],
+            },
+            "step explode of interface bios",
+        ),
+        (
+            {
+                "target": "service",
+                "service_steps": [
+                    {"interface": "bios", "step": "apply_configuration"}
+                ],
+            },
+            '"settings" is required',
+        ),
+    ],
+)
+def test_a_service_that_makes_no_sense_is_refused_by_name(
+    http, backend, body, named
+):
+    node = backend.node()["uuid"]
+    for verb in ("manage", "adopt"):
+        http("PUT", f"/v1/nodes/{node}/states/provision", {"target": verb})
+        backend.state(node, {"manage": "manageable", "adopt": "active"}[verb])
+    reply = http("PUT", f"/v1/nodes/{node}/states/provision", body)
+    assert reply.status == 400
+    assert named in reply.fault

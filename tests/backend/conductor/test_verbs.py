@@ -14,8 +14,15 @@ from baremetal_backend.core.errors import (
     NodeRetired,
 )
 from baremetal_backend.rpc.interface import ProvisioningParams
+from tests.databases.lending import KINDS
 
 INSTANCE = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    """These tests run on each kind of database."""
+    return request.param
 
 
 def act(world, node, verb, **params):
@@ -124,7 +131,9 @@ def test_a_failed_deployment_can_be_repeated_or_deleted(world):
     node = act(world, node, "active")
     assert node.provision_state == "deploy failed"
     assert node.target_provision_state == "active"
-    assert node.last_error == "Failed to deploy: no image"
+    assert node.last_error == (
+        "Failed to deploy: step deploy of interface deploy: no image"
+    )
     node = act(world, node, "active")
     assert (node.provision_state, node.last_error) == ("active", None)
 

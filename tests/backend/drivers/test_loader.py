@@ -74,3 +74,81 @@ def test_a_node_gets_its_own_choice():
 
 def test_a_method_that_blocks_needs_no_generator():
     assert list(finish(None)) == []
+
+
+# -- which interfaces are enabled ---------------------------------------------
+
+
+def built(enabled=None, default=None):
+    settings = dataclasses.replace(
+        SETTINGS,
+        enabled_interfaces=enabled or {},
+        default_interfaces=default or {},
+    )
+    return loader.build({"fake-hardware": FakeHardware}, settings)
+
+
+def consoles(registry):
+    return list(registry.types["fake-hardware"].interfaces["console"])
+
+
+def test_without_options_everything_is_enabled_in_the_hardware_types_order():
+    assert consoles(built()) == ["fake", "no-console"]
+
+
+def test_the_default_comes_first():
+    registry = built(default={"console": "no-console"})
+    assert consoles(registry) == ["no-console", "fake"]
+    chosen = registry.choose("fake-hardware", "", {})
+    assert chosen["console_interface"] == "no-console"
+
+
+def test_only_what_is_enabled_may_be_chosen():
+    registry = built(enabled={"console": ("no-console",)})
+    assert consoles(registry) == ["no-console"]
+    with pytest.raises(InvalidParameterValue, match="no-console"):
+        registry.choose("fake-hardware", "", {"console_interface": "fake"})
+
+
+@pytest.mark.parametrize(
+    ("enabled", "default", "told"),
+    [
+        (
+            {"power": ("warp",)},
+            {},
+            "enabled_power_interfaces: no enabled hardware type offers warp; "
+            "they offer: fake",
+        ),
+        (
+            {"console": ("no-console",)},
+            {"console": "fake"},
+            "default_console_interface: fake is not enabled; choose one of: "
+            "no-console",
+        ),
+        (
+            {},
+            {"raid": "hard"},
+            "default_raid_interface: hard is not enabled; choose one of: fake",
+        ),
+    ],
+)
+def test_a_bad_combination_is_refused_with_the_good_ones(
+    enabled, default, told
+):
+    with pytest.raises(ConfigurationError, match=told):
+        built(enabled, default)
+
+
+def test_a_hardware_type_that_is_left_without_an_interface_is_named():
+    class Dark(AbstractHardwareType):
+        interfaces = {"console": (FakeHardware.interfaces["console"][0],)}
+
+    settings = dataclasses.replace(
+        SETTINGS, enabled_interfaces={"console": ("no-console",)}
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        loader.build({"fake-hardware": FakeHardware, "dark": Dark}, settings)
+    assert "enabled_console_interfaces: leaves dark without any" in str(
+        caught.value
+    )
+    assert "fake" in str(caught.value)

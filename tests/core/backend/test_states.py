@@ -13,6 +13,7 @@ from baremetal_backend.core.states import (
     VERBS,
     InvalidEvent,
     Kind,
+    Takeover,
     process_event,
     verbs_from,
 )
@@ -38,13 +39,22 @@ def test_every_event_leads_where_the_table_says_or_is_refused(state, event):
 def test_every_row_of_the_table_is_consistent(name, row):
     assert set(row.events.values()) <= STATES.keys()
     assert (row.target is None) == (row.kind is Kind.REST)
-    assert row.stable == (row.kind in (Kind.REST, Kind.FAILED))
+    assert row.stable == (row.kind not in (Kind.BUSY, Kind.WAITING))
     # A conductor that dies leaves nobody to go on: the table must say what
     # becomes of the node. Waiting nodes have somebody outside.
-    assert (row.on_takeover is not None) == (row.kind is Kind.BUSY)
+    assert (row.on_takeover is None) == row.stable
+    assert (row.on_takeover is Takeover.LEAVE) == (row.kind is Kind.WAITING)
     assert (row.on_timeout is not None) == (row.kind is Kind.WAITING)
-    for event in (row.on_takeover, row.on_timeout):
-        assert event is None or STATES[row.events[event]].stable
+    if row.on_timeout is not None:
+        assert STATES[row.events[row.on_timeout.event]].stable
+        assert row.on_timeout.option.endswith("_timeout")
+    if row.kind in (Kind.WAITING, Kind.HELD):
+        # Somebody can always end it, and the work can go on.
+        event = "resume" if row.kind is Kind.WAITING else "unhold"
+        following = STATES[row.events[event]]
+        assert following.kind is Kind.BUSY
+        assert following.steps == row.steps
+        assert row.events.keys() & {"abort", "delete"}
     if row.kind is Kind.BUSY:
         # Whatever work raises ends in a state where nobody works.
         assert STATES[row.events["fail"]].stable
@@ -90,6 +100,16 @@ def test_every_verb_starts_from_some_state_that_is_not_busy(verb, row):
         ("error", "deleted", "deleting", "available"),
         ("clean failed", "manage", "manageable", None),
         ("clean wait", "abort", "clean failed", "available"),
+        ("clean hold", "abort", "clean failed", "available"),
+        ("clean hold", "unhold", "cleaning", "available"),
+        ("deploy hold", "unhold", "deploying", "active"),
+        ("deploy hold", "deleted", "deleting", "available"),
+        ("active", "service", "servicing", "active"),
+        ("service wait", "abort", "service failed", "active"),
+        ("service hold", "unhold", "servicing", "active"),
+        ("service failed", "service", "servicing", "active"),
+        ("service failed", "abort", "active", None),
+        ("service failed", "deleted", "deleting", "available"),
     ],
 )
 def test_a_verb_moves_the_node_as_clients_know_it(
@@ -102,7 +122,7 @@ def test_a_verb_moves_the_node_as_clients_know_it(
 
 def test_manual_cleaning_goes_back_to_manageable_through_wait_and_failure():
     step = process_event("manageable", "clean", None, "manageable")
-    for event in ("wait", "resume", "fail"):
+    for event in ("wait", "resume", "hold", "unhold", "fail"):
         step = process_event(step.state, event, step.target)
         assert step.target == "manageable"
     assert step.state == "clean failed"
@@ -111,6 +131,13 @@ def test_manual_cleaning_goes_back_to_manageable_through_wait_and_failure():
 def test_tear_down_ends_in_cleaning_on_the_way_to_available():
     step = process_event("deleting", "done", "available")
     assert (step.state, step.target) == ("cleaning", "available")
+
+
+def test_only_work_that_is_harmless_to_repeat_is_done_again():
+    assert [s for s in STATES if STATES[s].on_takeover is Takeover.RESUME] == [
+        "verifying",
+        "deleting",
+    ]
 
 
 def test_an_unknown_state_is_refused_and_offers_no_verbs():
