@@ -46,7 +46,7 @@ class RabbitMQ:
             ready=lambda: accepts(mapper_port),
             env=env,
         )
-        self._broker = crew.process(
+        self.process = crew.process(
             "rabbitmq",
             [str(_SERVER), "-noinput"],
             ready=self._greets,
@@ -63,11 +63,17 @@ class RabbitMQ:
         self._write_files()
         self._mapper.start()
         self._mapper.wait_ready(10)
-        self._broker.start()
+        self.process.start()
+
+    def restart(self) -> None:
+        """Stop the broker, and let it serve again; blocks."""
+        self.process.stop()
+        self.process.start()
+        self.wait_ready()
 
     def wait_ready(self) -> None:
         """Wait until the broker greets a client."""
-        self._broker.wait_ready(90)
+        self.process.wait_ready(90)
 
     def _write_files(self) -> None:
         self._directory.mkdir(mode=0o700, exist_ok=True)

@@ -246,6 +246,8 @@ class Lease:
     holder: str
     incarnation: str
     purpose: str
+    #: What kind of work it is, as in ``core.lanes``.
+    lane: str
     acquired_at: str
     #: When it ends unless it is renewed; for people, not for decisions.
     expires_at: str

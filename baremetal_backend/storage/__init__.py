@@ -22,9 +22,13 @@ from baremetal_backend.core.records import (
 )
 from baremetal_backend.storage import tables
 from baremetal_backend.storage.collection import Collection
+from baremetal_backend.storage.conductors import Conductors
 from baremetal_backend.storage.database import Database, DatabaseOptions
 from baremetal_backend.storage.history import History
+from baremetal_backend.storage.leases import Leases
 from baremetal_backend.storage.nodes import Nodes
+from baremetal_backend.storage.orphans import Orphans
+from baremetal_backend.storage.outbox import Announcing, Outbox
 from baremetal_backend.storage.results import Changed, Lost
 
 
@@ -32,11 +36,18 @@ class Storage:
     """All stored things over one database. Owned by the runtime."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        announcing: Announcing | None = None,
     ) -> None:
         self.database = database
-        self.history = History(database)
-        self.nodes = Nodes(database, self.history, clock)
+        self.history = History(database, clock)
+        self.outbox = Outbox(database, announcing, clock)
+        self.nodes = Nodes(database, self.history, self.outbox, clock)
+        self.leases = Leases(database, self.nodes, clock)
+        self.conductors = Conductors(database)
+        self.orphans = Orphans(database, self.history, self.outbox)
         self.ports: Collection[Port] = Collection(
             database, tables.PORTS, Port, "port", clock
         )

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid as uuid_module
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -22,6 +21,7 @@ from baremetal_backend.core.errors import (
 from baremetal_backend.core.timestamps import timestamp
 from baremetal_backend.storage import paging
 from baremetal_backend.storage.database import Database
+from baremetal_backend.storage.failures import duplicated
 from baremetal_backend.storage.paging import Page
 from baremetal_backend.storage.results import Changed, Lost
 from baremetal_backend.storage.rows import RowMapper
@@ -67,17 +67,19 @@ class Collection(Generic[R]):
             {name: getattr(record, name) for name in self._mapper.fields}
         )
         row |= {"created_at": timestamp(self._clock()), "updated_at": None}
+
+        def work(connection: sa.Connection) -> R:
+            connection.execute(sa.insert(self._table), row)
+            return self._one(connection, row["uuid"])
+
         try:
-            with self._database.writing() as connection:
-                connection.execute(sa.insert(self._table), row)
-                return self._one(connection, row["uuid"])
+            return self._database.write(work, confirm=self._is_stored)
         except db_exc.DBError as error:
             raise self._meaning(error, row) from error
 
     def get(self, ident: str) -> R:
         """By uuid, or by name where the kind has names."""
-        with self._database.reading() as connection:
-            return self._one(connection, ident)
+        return self._database.read(lambda c: self._one(c, ident))
 
     def page(
         self,
@@ -97,7 +99,9 @@ class Collection(Generic[R]):
         query = paging.ordered(
             query, table, page, self._database.null_is_first
         )
-        with self._database.reading() as connection:
+
+        def rows(connection: sa.Connection) -> list[tuple[Any, ...]]:
+            wanted = query
             if page.marker is not None:
                 key = page.sort_key or "id"
                 marker = connection.execute(
@@ -107,8 +111,10 @@ class Collection(Generic[R]):
                 ).first()
                 if marker is None:
                     raise MarkerNotFound(page.marker)
-                query = query.where(paging.after(table, page, *marker))
-            return [tuple(row) for row in connection.execute(query)]
+                wanted = query.where(paging.after(table, page, *marker))
+            return [tuple(row) for row in connection.execute(wanted)]
+
+        return self._database.read(rows)
 
     def change(
         self, uuid: str, changes: Mapping[str, Any], seen_version: int
@@ -116,41 +122,59 @@ class Collection(Generic[R]):
         """Write ``changes`` if the row is still at ``seen_version``."""
         table = self._table
         values = self._mapper.values(changes)
+        update = (
+            sa.update(table)
+            .where(table.c.uuid == uuid, table.c.version == seen_version)
+            .values(
+                **values,
+                version=table.c.version + 1,
+                updated_at=timestamp(self._clock()),
+            )
+        )
+
+        def work(connection: sa.Connection) -> Changed[R] | Lost[R]:
+            done = connection.execute(update).rowcount == 1
+            current = self._one(connection, uuid)
+            return Changed(current) if done else Lost(current)
+
+        def confirm(
+            connection: sa.Connection, result: Changed[R] | Lost[R]
+        ) -> bool:
+            return isinstance(result, Lost) or self._is_stored(
+                connection, result.record
+            )
+
         try:
-            with self._database.writing() as connection:
-                result = connection.execute(
-                    sa.update(table)
-                    .where(
-                        table.c.uuid == uuid, table.c.version == seen_version
-                    )
-                    .values(
-                        **values,
-                        version=table.c.version + 1,
-                        updated_at=timestamp(self._clock()),
-                    )
-                )
-                current = self._one(connection, uuid)
-                done = result.rowcount == 1
-                return Changed(current) if done else Lost(current)
+            return self._database.write(work, confirm=confirm)
         except db_exc.DBError as error:
             raise self._meaning(error, values) from error
 
     def delete(self, uuid: str) -> None:
         """Remove the row. Errors: ResourceNotFound, InvalidState (in use)."""
-        table = self._table
+        query = sa.delete(self._table).where(self._table.c.uuid == uuid)
+
+        def work(connection: sa.Connection) -> bool:
+            return connection.execute(query).rowcount == 1
+
+        def confirm(connection: sa.Connection, _result: bool) -> bool:
+            return self._find(connection, uuid) is None
+
         try:
-            with self._database.writing() as connection:
-                result = connection.execute(
-                    sa.delete(table).where(table.c.uuid == uuid)
-                )
+            done = self._database.write(work, confirm=confirm)
         except db_exc.DBReferenceError as error:
             raise InvalidState(
                 f"{self._kind.capitalize()} {uuid} is still in use."
             ) from error
-        if result.rowcount == 0:
+        if not done:
             raise ResourceNotFound(self._kind.capitalize(), uuid)
 
     def _one(self, connection: sa.Connection, ident: str) -> R:
+        found = self._find(connection, ident)
+        if found is None:
+            raise ResourceNotFound(self._kind.capitalize(), ident)
+        return found
+
+    def _find(self, connection: sa.Connection, ident: str) -> R | None:
         table = self._table
         match = table.c.uuid == ident
         if "name" in table.c:
@@ -158,22 +182,18 @@ class Collection(Generic[R]):
         row = connection.execute(
             sa.select(*self._mapper.columns).where(match)
         ).first()
-        if row is None:
-            raise ResourceNotFound(self._kind.capitalize(), ident)
-        return self._mapper.record(row)
+        return None if row is None else self._mapper.record(row)
+
+    def _is_stored(self, connection: sa.Connection, record: R) -> bool:
+        """Whether the row is as this process wrote it last."""
+        uuid: str = getattr(record, "uuid")  # noqa: B009 - of all kinds
+        return self._find(connection, uuid) == record
 
     def _meaning(
         self, error: db_exc.DBError, values: Mapping[str, Any]
     ) -> BackendError:
         if isinstance(error, db_exc.DBDuplicateEntry):
-            # SQLite names columns, MariaDB the index, which ends in one.
-            taken = [
-                field
-                for field in values
-                for name in error.columns
-                if re.search(rf"(^|[._]){field}$", name)
-            ]
-            field = max(taken, key=len) if taken else next(iter(values))
+            field = duplicated(error, values) or next(iter(values))
             return AlreadyExists(
                 self._kind, _FIELD_NAMES.get(field, field), str(values[field])
             )

@@ -1,81 +1,161 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The database: engine, transactions, and what its failures mean.
+"""The database: transactions, and when they are run again.
 
-SQLite is set up for many readers and one writer (WAL): a read never waits for
-a write. Writes of this process queue on a lock in memory and begin as
+Writes of this process to SQLite queue on a lock in memory and begin as
 writers, so that none fails with "database is locked" half-way; another
 process's write is waited for by SQLite itself, for ``busy_timeout`` at most.
 
-oslo.db's own engine opens SQLite's file anew for each use, which costs more
-than a query. Hence SQLite's engine is made here, and takes from oslo.db only
-what translates errors; other databases get oslo.db's engine as it is.
+On a server a transaction may fail for reasons that are not its own: a
+deadlock, a restart. ``write`` runs it again, and finds out what became of it
+when the connection died while it was committed. Guarantees that its work was
+done once, or that the caller learns otherwise.
 """
 
 from __future__ import annotations
 
 import logging
-import os
+import random
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar, cast
 
 import sqlalchemy as sa
-from oslo_db import exception as db_exc
-from oslo_db.sqlalchemy import exc_filters
 
-from baremetal_backend.core.errors import StorageUnavailable
+from baremetal_backend.core.errors import BackendError, StorageUnavailable
+from baremetal_backend.core.patience import Failure, Patience
+from baremetal_backend.storage.engines import (
+    WRITES,
+    DatabaseOptions,
+    make_engine,
+)
+from baremetal_backend.storage.failures import (
+    ERRORS,
+    MEANINGFUL,
+    failure,
+    meaning,
+)
 
 LOG = logging.getLogger(__name__)
 
-_WRITES = {"baremetal_writes": True}
+T = TypeVar("T")
+
+_NOT_KNOWN = (
+    "The database went away while it saved a change; whether the change was "
+    "saved is not known. Look before asking again."
+)
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseOptions:
-    """How to reach the database; names as in oslo.db's ``[database]``."""
-
-    connection: str
-    #: False: SQLite does not wait for the disk (tests, throw-away clouds).
-    sqlite_synchronous: bool = True
-    #: Seconds that a write waits for another writer.
-    busy_timeout: float = 5.0
-    max_pool_size: int = 20
-    max_overflow: int = 50
-    connection_recycle_time: int = 3600
+def REPEATABLE(_connection: sa.Connection, _result: object) -> bool:
+    """``confirm`` of work that may as well be done twice."""
+    return False
 
 
 class Database:
     """One engine and its transactions. Owned by ``Storage``."""
 
-    def __init__(self, options: DatabaseOptions | str) -> None:
+    def __init__(
+        self,
+        options: DatabaseOptions | str,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         if isinstance(options, str):
             options = DatabaseOptions(connection=options)
         self.options = options
-        self.url = sa.engine.make_url(options.connection)
+        self.url = options.url
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = (
-            _sqlite_engine(self.url, options)
-            if self.is_sqlite
-            else _server_engine(options)
-        )
+        self.engine = make_engine(options)
         #: Whether ORDER BY puts NULL before values, ascending.
         self.null_is_first = self.url.get_backend_name() != "postgresql"
-        self._writer = self.engine.execution_options(**_WRITES)
+        self._writer = self.engine.execution_options(**WRITES)
         self._turn = threading.Lock()
+        self._sleep = sleep
+        self._answers = True
+
+    # -- transactions that are run again --------------------------------------
+
+    def write(
+        self,
+        work: Callable[[sa.Connection], T],
+        *,
+        confirm: Callable[[sa.Connection, T], bool] | None = None,
+    ) -> T:
+        """Run ``work`` in one transaction; returns what it returned.
+
+        After a deadlock, or when the connection died before the commit,
+        ``work`` runs again from its start: it may touch nothing but the
+        connection. If the connection dies *while* the transaction is
+        committed, ``confirm(connection, result)`` is asked on a new one
+        whether the result is in the database; False runs ``work`` again
+        (``REPEATABLE``: it does no harm to do it twice). Without ``confirm``
+        the caller gets StorageUnavailable.
+
+        Errors: StorageUnavailable; InvalidParameterValue for a value that
+        the column can't hold; DBDuplicateEntry, DBReferenceError.
+        """
+        if self.is_sqlite:
+            with self.writing() as connection:
+                return work(connection)
+        trial = _Trial(self.options.patience)
+        unknown: _UnknownOutcome | None = None
+        while True:
+            try:
+                if unknown is not None and confirm is not None:
+                    with self.engine.connect() as connection:
+                        result = cast(T, unknown.result)
+                        if confirm(connection, result):
+                            return result
+                    unknown = None
+                with self._writer.connect() as connection:
+                    result = _committed(connection, work)
+                self._note_answer()
+                return result
+            except _UnknownOutcome as lost:
+                unknown, error = lost, lost.reason
+            except MEANINGFUL:
+                raise
+            except ERRORS as failed:
+                error = failed
+            pause = trial.pause(error)
+            if unknown is not None and (confirm is None or pause is None):
+                raise self._silent(error, _NOT_KNOWN) from error
+            if pause is None:
+                raise self._silent(error) from error
+            LOG.debug("Again in %.2f s, after: %s", pause, error)
+            self._sleep(pause)
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run ``work``, which only reads; once more on a dead connection.
+
+        Each of its statements sees what was committed when it began; on
+        SQLite all of them see the same. Errors: StorageUnavailable.
+        """
+        again = not self.is_sqlite
+        while True:
+            try:
+                with self.engine.connect() as connection:
+                    result = work(connection)
+                self._note_answer()
+                return result
+            except ERRORS as error:
+                if not again or failure(error) is Failure.OTHER:
+                    raise self._silent(error) from error
+                again = False
+
+    # -- transactions that are run once ---------------------------------------
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection for reads; one snapshot for all of them."""
-        with translated(), self.engine.connect() as connection:
+        """A connection for reads; see ``read``."""
+        with self._translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction that is committed at the end, all or nothing."""
         if not self.is_sqlite:
-            with translated(), self._writer.begin() as connection:
+            with self._translated(), self._writer.begin() as connection:
                 yield connection
             return
         if not self._turn.acquire(timeout=self.options.busy_timeout):
@@ -83,7 +163,7 @@ class Database:
                 "The database is busy with other writes.", retry_after=1.0
             )
         try:
-            with translated(), self._writer.begin() as connection:
+            with self._translated(), self._writer.begin() as connection:
                 yield connection
         finally:
             self._turn.release()
@@ -92,73 +172,82 @@ class Database:
         """Give back all connections."""
         self.engine.dispose()
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except MEANINGFUL:
+            raise
+        except ERRORS as error:
+            raise self._silent(error) from error
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn a database that does not answer into ``StorageUnavailable``.
+    # -- what the log says ----------------------------------------------------
 
-    Duplicate keys and broken references stay what they are: the storage
-    modules know what they mean.
-    """
-    try:
-        yield
-    except (db_exc.DBDuplicateEntry, db_exc.DBReferenceError):
-        raise
-    except (db_exc.DBError, sa.exc.SQLAlchemyError) as error:
-        reason = str(getattr(error, "inner_exception", None) or error)
-        reason = reason.splitlines()[0] if reason else type(error).__name__
-        LOG.error("The database refused a statement: %s", reason)
-        raise StorageUnavailable(
-            f"The database is not available: {reason}", retry_after=5.0
-        ) from error
+    def _silent(
+        self, error: BaseException, sentence: str | None = None
+    ) -> BackendError:
+        """The error to raise. An outage is logged when it begins, once."""
+        found = meaning(error)
+        if sentence is not None:
+            found = StorageUnavailable(sentence, retry_after=5.0)
+        if failure(error) is not Failure.DEAD:
+            if isinstance(found, StorageUnavailable):
+                LOG.error("The database refused a statement: %s", found)
+        elif self._answers:
+            self._answers = False
+            LOG.error(
+                "%s Until it answers, requests that need it end with 503.",
+                found,
+            )
+        return found
 
-
-def _server_engine(options: DatabaseOptions) -> sa.Engine:
-    # Brings in SQLAlchemy's ORM, a tenth of a second that SQLite saves.
-    from oslo_db.sqlalchemy import engines
-
-    engine: sa.Engine = engines.create_engine(
-        options.connection,
-        max_pool_size=options.max_pool_size,
-        max_overflow=options.max_overflow,
-        connection_recycle_time=options.connection_recycle_time,
-        mysql_sql_mode="TRADITIONAL",
-        max_retries=0,
-    )
-    return engine
+    def _note_answer(self) -> None:
+        if not self._answers:
+            self._answers = True
+            LOG.info("The database answers again.")
 
 
-def _sqlite_engine(url: sa.URL, options: DatabaseOptions) -> sa.Engine:
-    path = url.database
-    memory = path in (None, "", ":memory:")
-    if not memory and path is not None:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    arguments: dict[str, Any] = {
-        "connect_args": {
-            "check_same_thread": False,
-            "timeout": options.busy_timeout,
-        },
-    }
-    if memory:
-        arguments["poolclass"] = sa.pool.StaticPool
-    else:
-        arguments["poolclass"] = sa.pool.QueuePool
-        arguments["pool_size"] = options.max_pool_size
-        arguments["max_overflow"] = options.max_overflow
-    engine = sa.create_engine(url, **arguments)
+class _UnknownOutcome(Exception):
+    """The connection died between COMMIT and its answer."""
 
-    @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        level = "FULL" if options.sqlite_synchronous else "OFF"
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {level}")
-        connection.execute("PRAGMA foreign_keys = ON")
+    def __init__(self, result: object, reason: BaseException) -> None:
+        super().__init__(str(reason))
+        self.result = result
+        self.reason = reason
 
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("baremetal_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    exc_filters.register_engine(engine)
-    return engine
+class _Trial:
+    """How often one transaction was tried, and since when."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._began = time.monotonic()
+        self._attempts = 0
+
+    def pause(self, error: BaseException) -> float | None:
+        """Seconds until the next attempt; None: give up."""
+        self._attempts += 1
+        return self._patience.pause(
+            failure(error),
+            self._attempts,
+            time.monotonic() - self._began,
+            random.random(),  # noqa: S311 - spreads load, hides nothing
+        )
+
+
+def _committed(
+    connection: sa.Connection, work: Callable[[sa.Connection], T]
+) -> T:
+    """Errors: _UnknownOutcome, and all of the database's."""
+    with connection.begin() as transaction:
+        result = work(connection)
+        try:
+            transaction.commit()
+        except ERRORS as error:
+            if failure(error) is Failure.DEAD:
+                raise _UnknownOutcome(result, error) from error
+            raise
+    return result
+
+
+__all__ = ["REPEATABLE", "Database", "DatabaseOptions"]

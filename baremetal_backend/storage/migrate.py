@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from baremetal_backend.storage import migrations
-from baremetal_backend.storage.database import Database, translated
+from baremetal_backend.storage.database import Database
+from baremetal_backend.storage.failures import translated
 
 LOG = logging.getLogger(__name__)
+
+# Held by the upgrade that runs; others wait for it and find nothing to do.
+_LOCK_NAME = "baremetal_backend_dbsync"
+_LOCK_NUMBER = 0x62617265
+_LOCK_SECONDS = 3600
 
 _VERSION = sa.table("alembic_version", sa.column("version_num"))
 
@@ -53,7 +62,7 @@ def upgrade(database: Database) -> str | None:
         "script_location", os.path.dirname(migrations.__file__)
     )
     try:
-        with translated(), database.writing() as connection:
+        with translated(), _unhurried(database) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as error:
@@ -66,6 +75,30 @@ def upgrade(database: Database) -> str | None:
         "Database brought from revision %s to %s.", before, migrations.HEAD
     )
     return before
+
+
+@contextmanager
+def _unhurried(database: Database) -> Iterator[sa.Connection]:
+    """A transaction that no other upgrade has at the same time.
+
+    Its statements take as long as they take: one may copy a whole table.
+    """
+    if database.is_sqlite:
+        with database.writing() as connection:
+            yield connection
+        return
+    patient = Database(replace(database.options, statement_timeout=0))
+    try:
+        with patient.engine.begin() as connection:
+            # Ends with the transaction, or with the connection.
+            if connection.dialect.name == "postgresql":
+                lock = f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})"
+            else:
+                lock = f"SELECT GET_LOCK('{_LOCK_NAME}', {_LOCK_SECONDS})"
+            connection.exec_driver_sql(lock)
+            yield connection
+    finally:
+        patient.close()
 
 
 def require_current(database: Database) -> None:

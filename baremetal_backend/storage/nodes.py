@@ -2,9 +2,10 @@
 """Nodes in the database.
 
 ``page`` is the hot path: it hands out plain tuples, with JSON as the text
-that is stored. ``change`` is the only way to write: it names the version that
-the writer saw, or the holder of the node's exclusive use, and a writer that
-lost gets the present record instead of an exception.
+that is stored. ``change`` is the only way to write fields: it names the
+version that the writer saw, or the token of the lease that it has, and a
+writer that lost gets the present record instead of an exception. Leases are
+taken and given back in ``storage.leases``.
 """
 
 from __future__ import annotations
@@ -28,15 +29,20 @@ from baremetal_backend.core.records import HistoryEvent, Node, NodeFilter
 from baremetal_backend.core.timestamps import timestamp
 from baremetal_backend.storage import paging
 from baremetal_backend.storage.database import Database
+from baremetal_backend.storage.failures import duplicated
 from baremetal_backend.storage.history import History
+from baremetal_backend.storage.outbox import Outbox
 from baremetal_backend.storage.paging import Page
 from baremetal_backend.storage.results import Changed, Lost
 from baremetal_backend.storage.rows import RowMapper
-from baremetal_backend.storage.tables import NODES
+from baremetal_backend.storage.tables import NODES, PORTS
 
 _C = NODES.c
 
 _INSERT = sa.insert(NODES)
+
+# What ``storage.leases`` writes, and nobody else.
+_LEASE_FIELDS = frozenset({"reservation", "lease_token"})
 
 _KEPT_LOOKUPS = 64
 
@@ -67,10 +73,12 @@ class Nodes:
         self,
         database: Database,
         history: History,
+        outbox: Outbox,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._history = history
+        self._outbox = outbox
         self._clock = clock
         self._mapper = RowMapper(NODES, Node)
         # Made once: building a statement costs as much as running it.
@@ -91,21 +99,29 @@ class Nodes:
         """Insert a node. Errors: AlreadyExists, InstanceAssociated."""
         values = {name: getattr(node, name) for name in self._mapper.fields}
         row = self._mapper.values(values)
-        row["created_at"] = timestamp(self._clock())
+        now = self._clock()
+        row["created_at"] = timestamp(now)
         row["version"] = 1
+        # Far above every token of an earlier node of this uuid, whose
+        # holder may still be at work: a lease takes more than a millisecond.
+        row["lease_token"] = int(now * 1000)
+
+        def work(connection: sa.Connection) -> Node:
+            connection.execute(_INSERT, row)
+            if event is not None:
+                self._history.add(connection, event)
+            created = self._one(connection, node.uuid)
+            self._outbox.add(connection, None, created, event)
+            return created
+
         try:
-            with self._database.writing() as connection:
-                connection.execute(_INSERT, row)
-                if event is not None:
-                    self._history.add(connection, event)
-                return self._one(connection, node.uuid)
+            return self._database.write(work, confirm=self._is_stored)
         except db_exc.DBError as error:
             raise _meaning(error, row, node.uuid) from error
 
     def get(self, ident: str) -> Node:
         """The node with this uuid or name. Errors: NodeNotFound."""
-        with self._database.reading() as connection:
-            return self._one(connection, ident)
+        return self._database.read(lambda c: self._one(c, ident))
 
     def row(self, ident: str, columns: Sequence[str]) -> tuple[Any, ...]:
         """Columns of one node (by uuid or name) as ``page`` gives them."""
@@ -117,8 +133,7 @@ class Nodes:
             # many must not fill the memory.
             if len(self._row_by) < _KEPT_LOOKUPS:
                 self._row_by[key] = lookup
-        with self._database.reading() as connection:
-            found = lookup.first(connection, ident)
+        found = self._database.read(lambda c: lookup.first(c, ident))
         if found is None:
             raise NodeNotFound(ident)
         return tuple(found)
@@ -138,7 +153,9 @@ class Nodes:
         query = paging.ordered(
             query, NODES, page, self._database.null_is_first
         )
-        with self._database.reading() as connection:
+
+        def rows(connection: sa.Connection) -> list[tuple[Any, ...]]:
+            wanted = query
             if page.marker is not None:
                 key = page.sort_key or "id"
                 marker = connection.execute(
@@ -146,11 +163,10 @@ class Nodes:
                 ).first()
                 if marker is None:
                     raise MarkerNotFound(page.marker)
-                query = query.where(paging.after(NODES, page, *marker))
-            rows: list[tuple[Any, ...]] = list(
-                map(tuple, connection.execute(query))
-            )
-            return rows
+                wanted = query.where(paging.after(NODES, page, *marker))
+            return list(map(tuple, connection.execute(wanted)))
+
+        return self._database.read(rows)
 
     def change(
         self,
@@ -159,42 +175,100 @@ class Nodes:
         *,
         seen_version: int | None = None,
         unreserved: bool = False,
-        reserved_by: str | None = None,
+        token: int | None = None,
         event: HistoryEvent | None = None,
     ) -> Changed[Node] | Lost[Node]:
         """Write ``changes`` if the row is as the caller expects.
 
         ``seen_version``: it still has this version. ``unreserved``: no
-        operation has it. ``reserved_by``: this host's operation has it. At
-        least one must be asked for. ``event`` is recorded in the same
+        operation has it. ``token``: the lease with this number is in force.
+        At least one must be asked for. ``event`` is recorded in the same
         transaction, or not at all. Errors: NodeNotFound, AlreadyExists,
         InstanceAssociated, StorageUnavailable.
+        """
+        if _LEASE_FIELDS & changes.keys():
+            raise ValueError("only leases write the reservation")
+
+        def work(connection: sa.Connection) -> Changed[Node] | Lost[Node]:
+            return self.change_in(
+                connection,
+                uuid,
+                changes,
+                seen_version=seen_version,
+                unreserved=unreserved,
+                token=token,
+                event=event,
+            )
+
+        return self.written(work, changes, uuid, event)
+
+    def change_in(
+        self,
+        connection: sa.Connection,
+        uuid: str,
+        changes: Mapping[str, Any],
+        *,
+        seen_version: int | None = None,
+        unreserved: bool = False,
+        token: int | None = None,
+        event: HistoryEvent | None = None,
+        lease: Mapping[str, Any] | None = None,
+    ) -> Changed[Node] | Lost[Node]:
+        """``change`` in the caller's transaction.
+
+        ``lease``: what a lease writes beside, for ``storage.leases`` only.
         """
         expected = [_C.uuid == uuid]
         if seen_version is not None:
             expected.append(_C.version == seen_version)
         if unreserved:
             expected.append(_C.reservation.is_(None))
-        if reserved_by is not None:
-            expected.append(_C.reservation == reserved_by)
+        if token is not None:
+            expected.append(_C.lease_token == token)
+            expected.append(_C.reservation.is_not(None))
         if len(expected) == 1:
             raise ValueError("a change names what it saw")
-        values = self._mapper.values(changes)
-        try:
-            with self._database.writing() as connection:
-                result = connection.execute(
-                    sa.update(NODES)
-                    .where(*expected)
-                    .values(version=_C.version + 1),
-                    {**values, "updated_at": timestamp(self._clock())},
-                )
-                done = result.rowcount == 1
-                if done and event is not None:
-                    self._history.add(connection, event)
-                current = self._one(connection, uuid)
-        except db_exc.DBError as error:
-            raise _meaning(error, values, uuid) from error
+        fields = {k: v for k, v in changes.items() if k not in _LEASE_FIELDS}
+        before = self._for_update(connection, uuid)
+        result = connection.execute(
+            sa.update(NODES)
+            .where(*expected)
+            .values(version=_C.version + 1, **(lease or {})),
+            {
+                **self._mapper.values(fields),
+                "updated_at": timestamp(self._clock()),
+            },
+        )
+        done = result.rowcount == 1
+        if done and event is not None:
+            self._history.add(connection, event)
+        current = self._one(connection, uuid)
+        if done and before is not None:
+            self._outbox.add(connection, before, current, event)
         return Changed(current) if done else Lost(current)
+
+    def written(
+        self,
+        work: Callable[[sa.Connection], Changed[Node] | Lost[Node]],
+        changes: Mapping[str, Any],
+        uuid: str,
+        event: HistoryEvent | None,
+    ) -> Changed[Node] | Lost[Node]:
+        """Run ``work`` in a transaction; errors as ``change`` has them."""
+
+        def confirm(
+            connection: sa.Connection, result: Changed[Node] | Lost[Node]
+        ) -> bool:
+            if isinstance(result, Lost):
+                return True
+            if event is not None:
+                return self._history.has(connection, event.uuid)
+            return self._is_stored(connection, result.record)
+
+        try:
+            return self._database.write(work, confirm=confirm)
+        except db_exc.DBError as error:
+            raise _meaning(error, changes, uuid) from error
 
     def delete(
         self, uuid: str, seen_version: int
@@ -203,18 +277,39 @@ class Nodes:
 
         ``Changed`` shows the node as it was last. Errors: NodeNotFound.
         """
-        with self._database.writing() as connection:
+
+        lock = (
+            sa.update(NODES)
+            .where(_C.uuid == uuid, _C.version == seen_version)
+            .values(version=_C.version + 1)
+        )
+
+        def work(connection: sa.Connection) -> Changed[Node] | Lost[Node]:
             current = self._one(connection, uuid)
-            if current.version != seen_version:
-                return Lost(current)
+            if connection.execute(lock).rowcount != 1:
+                return Lost(self._one(connection, uuid))
+            # MariaDB checks references row by row: it would refuse a port
+            # group that goes before its ports.
+            connection.execute(
+                sa.delete(PORTS).where(PORTS.c.node_uuid == uuid)
+            )
             connection.execute(sa.delete(NODES).where(_C.uuid == uuid))
-        return Changed(current)
+            self._outbox.add(connection, current, None)
+            return Changed(current)
+
+        def confirm(
+            connection: sa.Connection, result: Changed[Node] | Lost[Node]
+        ) -> bool:
+            lost = isinstance(result, Lost)
+            return lost or self._select_by.first(connection, uuid) is None
+
+        return self._database.write(work, confirm=confirm)
 
     def count(self, filters: NodeFilter = NodeFilter()) -> int:  # noqa: B008
         """How many nodes the filter lets through."""
         query = sa.select(sa.func.count()).select_from(NODES)
-        with self._database.reading() as connection:
-            total = connection.scalar(query.where(*conditions(filters)))
+        query = query.where(*conditions(filters))
+        total = self._database.read(lambda c: c.scalar(query))
         return int(total or 0)
 
     def shards(self) -> list[tuple[str | None, int]]:
@@ -224,8 +319,23 @@ class Nodes:
             .group_by(_C.shard)
             .order_by(_C.shard)
         )
-        with self._database.reading() as connection:
-            return [(row[0], row[1]) for row in connection.execute(query)]
+        rows = self._database.read(lambda c: c.execute(query).all())
+        return [(row[0], row[1]) for row in rows]
+
+    def _is_stored(self, connection: sa.Connection, node: Node) -> bool:
+        row = self._select_by.first(connection, node.uuid)
+        return row is not None and self._mapper.record(row) == node
+
+    def _for_update(self, connection: sa.Connection, uuid: str) -> Node | None:
+        """The node as it stays until this transaction writes it.
+
+        Only where somebody wants to know what it was before.
+        """
+        if not self._outbox.is_on:
+            return None
+        query = sa.select(*self._mapper.columns).where(_C.uuid == uuid)
+        row = connection.execute(query.with_for_update()).first()
+        return None if row is None else self._mapper.record(row)
 
     def _one(self, connection: sa.Connection, ident: str) -> Node:
         row = self._select_by.first(connection, ident)
@@ -293,12 +403,11 @@ def _meaning(
     error: db_exc.DBError, values: Mapping[str, Any], node: str
 ) -> BackendError:
     if isinstance(error, db_exc.DBDuplicateEntry):
-        columns = {name.rpartition(".")[2] for name in error.columns}
-        for column in columns:
-            if column.endswith("instance_uuid"):
-                return InstanceAssociated(str(values["instance_uuid"]), node)
-            if column.endswith("name"):
-                return AlreadyExists("node", "name", str(values["name"]))
+        field = duplicated(error, ("instance_uuid", "name", "uuid"))
+        if field == "instance_uuid":
+            return InstanceAssociated(str(values["instance_uuid"]), node)
+        if field == "name":
+            return AlreadyExists("node", "name", str(values["name"]))
         return AlreadyExists("node", "UUID", node)
     return InvalidParameterValue(
         f"Chassis {values.get('chassis_uuid')} could not be found."

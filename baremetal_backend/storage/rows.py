@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
+from baremetal_backend.core.errors import InvalidParameterValue
 from baremetal_backend.storage.tables import JSON_KEY
 
 R = TypeVar("R")
@@ -35,6 +36,11 @@ class RowMapper(Generic[R]):
         self.json_fields = frozenset(
             c.name for c in table.c if c.info.get(JSON_KEY)
         )
+        self._lengths = {
+            c.name: c.type.length
+            for c in table.c
+            if isinstance(c.type, sa.String) and c.type.length is not None
+        }
         self._decoders = tuple(
             _decode if name in self.json_fields else None
             for name in self.fields
@@ -51,14 +57,38 @@ class RowMapper(Generic[R]):
         return self._record(**values)
 
     def values(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Column values of record values. Unknown names: KeyError."""
+        """Column values of record values. Unknown names: KeyError.
+
+        Errors: InvalidParameterValue for a text that some database can't
+        hold; it is refused on all of them.
+        """
         unknown = changes.keys() - set(self.fields)
         if unknown:
             raise KeyError(f"no such field: {', '.join(sorted(unknown))}")
         return {
-            name: encode_json(value) if name in self.json_fields else value
-            for name, value in changes.items()
+            name: self._value(name, value) for name, value in changes.items()
         }
+
+    def _value(self, name: str, value: Any) -> Any:
+        if name in self.json_fields:
+            return encode_json(value)
+        if not isinstance(value, str):
+            return value
+        length = self._lengths.get(name)
+        if length is None:
+            # A text for people, such as a BMC's words in last_error: one
+            # bad character must not keep it from being told.
+            return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        if len(value) > length:
+            raise InvalidParameterValue(
+                f"The value of {name} has {len(value)} characters; "
+                f"{length} are allowed."
+            )
+        if "\0" in value:
+            raise InvalidParameterValue(
+                f"The value of {name} has a NUL character."
+            )
+        return value
 
 
 def _decode(text: str) -> Any:

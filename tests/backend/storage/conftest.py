@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real SQLite file, brought up by the migrations."""
+"""Real databases of all kinds, brought up by the migrations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from baremetal_backend.core.records import Node
 from baremetal_backend.storage import Database, DatabaseOptions, Storage
-from tests.fakes.blank_database import blank_database
+from tests.databases.lending import KINDS, empty_database
 
 NOW = 1_800_000_000.0
 
@@ -20,11 +20,23 @@ def open_database(path, **options):
     )
 
 
+@pytest.fixture(params=KINDS)
+def kind(request):
+    """What database the test runs on; it runs on each."""
+    return request.param
+
+
 @pytest.fixture
-def storage(tmp_path):
-    path = blank_database(tmp_path / "test.sqlite")
-    database = open_database(path, busy_timeout=0.2)
-    found = Storage(database, lambda: NOW)
+def url(kind, tmp_path):
+    """An empty database of this release."""
+    with empty_database(kind, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def storage(url):
+    options = DatabaseOptions(url, sqlite_synchronous=False, busy_timeout=0.2)
+    found = Storage(Database(options), lambda: NOW)
     yield found
     found.close()
 

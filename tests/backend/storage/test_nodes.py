@@ -22,7 +22,7 @@ from baremetal_backend.core.records import HistoryEvent, Node, NodeFilter
 from baremetal_backend.storage import Changed, Lost
 from baremetal_backend.storage.paging import Page
 from tests.backend.storage.conftest import make, uuid_of
-from tests.fakes.blank_database import blank_database
+from tests.databases.lending import remove_rows
 
 
 def names(storage, filters=NodeFilter(), page=Page()):  # noqa: B008
@@ -41,7 +41,10 @@ def test_a_node_comes_back_as_it_was_written(storage):
     )
     found = storage.nodes.create(written)
     assert found.created_at == "2027-01-15T08:00:00+00:00"
-    assert dataclasses.replace(found, created_at=None) == written
+    assert found.lease_token == 1_800_000_000_000
+    assert (
+        dataclasses.replace(found, created_at=None, lease_token=0) == written
+    )
     assert storage.nodes.get("größe") == found
     assert storage.nodes.get(uuid_of(1).upper()) == found
 
@@ -154,17 +157,13 @@ def test_without_a_filter_all_nodes_come_in_the_order_of_creation(storage):
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_pages_show_every_node_once_and_in_order(tmp_path_factory, data):
-    from tests.backend.storage import conftest
-
-    path = blank_database(tmp_path_factory.mktemp("db") / "t.sqlite")
-    database = conftest.open_database(path)
-    storage = conftest.Storage(database, lambda: conftest.NOW)
+def test_pages_show_every_node_once_and_in_order(storage, data):
+    remove_rows(storage.database)
     owners = data.draw(
         st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=12)
     )
@@ -192,7 +191,6 @@ def test_pages_show_every_node_once_and_in_order(tmp_path_factory, data):
     if key == "owner":
         ordered = [row[1] or "" for row in seen]
         assert ordered == sorted(ordered, reverse=way == "desc")
-    storage.close()
 
 
 def test_a_page_goes_on_after_its_marker_though_nodes_come_and_go(storage):
@@ -253,13 +251,31 @@ def test_a_reserved_node_is_written_by_its_holder_only(storage):
     node = make(storage, 1, reservation="me")
     for expected in (
         {"unreserved": True},
-        {"reserved_by": "other"},
+        {"token": node.lease_token + 1},
+        {"token": node.lease_token - 1},
         {"seen_version": 1, "unreserved": True},
     ):
         lost = storage.nodes.change(node.uuid, {"name": "x"}, **expected)
         assert isinstance(lost, Lost)
-    mine = storage.nodes.change(node.uuid, {"name": "x"}, reserved_by="me")
+    mine = storage.nodes.change(
+        node.uuid, {"name": "x"}, token=node.lease_token
+    )
     assert isinstance(mine, Changed)
+
+
+def test_a_token_is_worth_nothing_while_nobody_has_the_node(storage):
+    node = make(storage, 1)
+    lost = storage.nodes.change(
+        node.uuid, {"name": "x"}, token=node.lease_token
+    )
+    assert isinstance(lost, Lost)
+
+
+@pytest.mark.parametrize("field", ["reservation", "lease_token"])
+def test_what_belongs_to_leases_is_not_written_by_others(storage, field):
+    node = make(storage, 1)
+    with pytest.raises(ValueError, match="only leases"):
+        storage.nodes.change(node.uuid, {field: None}, seen_version=1)
 
 
 def test_a_change_that_names_nothing_it_saw_is_a_fault(storage):

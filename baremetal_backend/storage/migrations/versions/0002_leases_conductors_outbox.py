@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leases, registered conductors, and what is still to be announced."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
@@ -13,9 +15,62 @@ LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+# MariaDB's own choice takes "Node" and "node" for the same name, unlike the
+# other databases, and may not have all characters.
+CHARACTERS: dict[str, Any] = {
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
+
+FIRST_TABLES = (
+    "chassis",
+    "nodes",
+    "node_history",
+    "portgroups",
+    "volume_connectors",
+    "volume_targets",
+    "ports",
+)
+
+
+# Table, column, table that it refers to, what a deletion there does here.
+REFERENCES = (
+    ("nodes", "chassis_uuid", "chassis", None),
+    ("node_history", "node_uuid", "nodes", "CASCADE"),
+    ("portgroups", "node_uuid", "nodes", "CASCADE"),
+    ("volume_connectors", "node_uuid", "nodes", "CASCADE"),
+    ("volume_targets", "node_uuid", "nodes", "CASCADE"),
+    ("ports", "node_uuid", "nodes", "CASCADE"),
+    ("ports", "portgroup_uuid", "portgroups", None),
+)
+
+
+def tell_names_apart() -> None:
+    """Give MariaDB's first tables the characters of all later ones."""
+    # A column that is part of a reference can't be converted.
+    for table, column, _, _ in REFERENCES:
+        op.drop_constraint(f"fk_{table}_{column}", table, type_="foreignkey")
+    for table in FIRST_TABLES:
+        op.execute(
+            f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 "
+            "COLLATE utf8mb4_bin"
+        )
+    for table, column, target, on_delete in REFERENCES:
+        op.create_foreign_key(
+            f"fk_{table}_{column}",
+            table,
+            target,
+            [column],
+            ["uuid"],
+            ondelete=on_delete,
+        )
+
+
 def upgrade() -> None:
     """Create the tables; a node that is reserved keeps its reservation."""
 
+    if op.get_bind().dialect.name == "mysql":
+        tell_names_apart()
     op.add_column(
         "nodes",
         sa.Column(
@@ -31,6 +86,7 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(length=255), nullable=False),
         sa.Column("incarnation", sa.String(length=36), nullable=False),
         sa.Column("purpose", sa.String(length=255), nullable=False),
+        sa.Column("lane", sa.String(length=16), nullable=False),
         sa.Column("acquired_at", sa.String(length=32), nullable=False),
         sa.Column("expires_at", sa.String(length=32), nullable=False),
         sa.Column("token", sa.BigInteger(), nullable=False),
@@ -41,6 +97,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("node_uuid", name=op.f("pk_leases")),
+        **CHARACTERS,
     )
     op.create_index(
         op.f("ix_leases_incarnation"), "leases", ["incarnation"], unique=False
@@ -59,6 +116,7 @@ def upgrade() -> None:
         sa.Column("renewed_at", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conductors")),
         sa.UniqueConstraint("host", name=op.f("uq_conductors_host")),
+        **CHARACTERS,
     )
     op.create_table(
         "outbox",
@@ -70,6 +128,10 @@ def upgrade() -> None:
         sa.Column("payload", LONG_TEXT, nullable=False),
         sa.Column("created_at", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        **CHARACTERS,
+    )
+    op.create_index(
+        op.f("ix_outbox_conductor"), "outbox", ["conductor"], unique=False
     )
     op.create_index(
         op.f("ix_outbox_node_uuid"), "outbox", ["node_uuid"], unique=False
