@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node in exclusive use, as the work on it sees it.
 
-Every write is refused once the node was taken away: the work then ends.
+Every write names the lease that the work has, and is refused once that lease
+ended: the work then ends as well.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from baremetal_backend.conductor.occupancy import Stay
 from baremetal_backend.conductor.operation import transition_changes
 from baremetal_backend.conductor.timer import Timer
-from baremetal_backend.conductor.workers import Lane
+from baremetal_backend.conductor.workers import Lanes
 from baremetal_backend.conf.settings import ConductorSettings
-from baremetal_backend.core.errors import NodeLocked
-from baremetal_backend.core.records import HistoryEvent, Node
+from baremetal_backend.core.errors import LeaseLost
+from baremetal_backend.core.records import HistoryEvent, Holder, Node
 from baremetal_backend.core.states import process_event
 from baremetal_backend.core.timestamps import timestamp
 from baremetal_backend.drivers.loader import Driver, Registry
@@ -26,24 +29,49 @@ from baremetal_backend.storage import Lost, Storage
 LOG = logging.getLogger(__name__)
 
 
+def always_active() -> None:
+    """For a conductor that nobody else can replace."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What the task manager works with."""
 
-    #: Name under which it reserves nodes.
-    host: str
-    settings: ConductorSettings
+    #: Under which name and incarnation it takes nodes now.
+    identity: Callable[[], Holder]
+    #: The settings in force; a reload replaces them.
+    configured: Callable[[], ConductorSettings]
     storage: Storage
     registry: Registry
-    lane: Lane
+    lanes: Lanes
     timer: Timer
     #: Seconds since the epoch.
     clock: Callable[[], float]
+    #: Raises while this conductor may take nothing, since it can't renew.
+    check_active: Callable[[], None] = always_active
+    #: Seconds after which a lease that is not renewed is shown as expired.
+    lease_seconds: float = 60.0
+    monotonic: Callable[[], float] = time.monotonic
+
+    @property
+    def host(self) -> str:
+        """Name of this conductor."""
+        return self.identity().host
+
+    @property
+    def settings(self) -> ConductorSettings:
+        """The settings in force now."""
+        return self.configured()
 
     @property
     def now(self) -> str:
         """The present time as it is stored."""
         return timestamp(self.clock())
+
+    @property
+    def expiry(self) -> str:
+        """When a lease ends that is taken or renewed now."""
+        return timestamp(self.clock() + self.lease_seconds)
 
     def event(
         self, node: Node, topic: str, reason: str, failed: bool = False
@@ -63,15 +91,26 @@ class Surroundings:
 class TaskNode:
     """A node in exclusive use. Owned by the thread that runs the work."""
 
-    def __init__(self, around: Surroundings, node: Node, topic: str) -> None:
+    def __init__(
+        self, around: Surroundings, node: Node, topic: str, stay: Stay
+    ) -> None:
         self._around = around
         self._node = node
         self._topic = topic
+        self._stay = stay
+        self._token = node.lease_token
+        stay.token = node.lease_token
+        stay.last_sign = around.monotonic()
 
     @property
     def node(self) -> Node:
         """The node as of the last write."""
         return self._node
+
+    @property
+    def token(self) -> int:
+        """Number of the lease that every write names."""
+        return self._token
 
     @property
     def driver(self) -> Driver:
@@ -84,7 +123,7 @@ class TaskNode:
         return self._around.now
 
     def save(self, **changes: Any) -> Node:
-        """Write fields. Errors: NodeLocked when the node was taken away."""
+        """Write fields. Errors: LeaseLost when the node was taken away."""
         return self._write(changes, None)
 
     def advance(self, event: str, **changes: Any) -> None:
@@ -103,15 +142,24 @@ class TaskNode:
     def _write(
         self, changes: Mapping[str, Any], event: HistoryEvent | None
     ) -> Node:
+        if self._stay.ended:
+            raise self._refused(changes)
         result = self._around.storage.nodes.change(
-            self._node.uuid,
-            changes,
-            reserved_by=self._around.host,
-            event=event,
+            self._node.uuid, changes, token=self._token, event=event
         )
         if isinstance(result, Lost):
-            raise NodeLocked(
-                self._node.uuid, result.current.reservation or "nobody"
-            )
+            raise self._refused(changes)
+        self._stay.last_sign = self._around.monotonic()
         self._node = result.record
         return self._node
+
+    def _refused(self, changes: Mapping[str, Any]) -> LeaseLost:
+        LOG.warning(
+            "Node %s: was taken away from %s (lease %d); its change of %s is "
+            "refused.",
+            self._node.uuid,
+            self._stay.purpose,
+            self._token,
+            ", ".join(sorted(changes)),
+        )
+        return LeaseLost(self._node.uuid, self._stay.purpose)

@@ -1,43 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The task manager: the exclusive use of a node, from begin to end.
+"""The task manager: who gets a node, and when.
 
 ``spawn_after(node, operation)`` does for every operation the same:
 
 1. the operation's ``begin`` is asked whether the request is possible; this
    writes nothing;
-2. a worker is asked for; without one the node stays as it is (503);
+2. a worker of the operation's lane is asked for; without one the node stays
+   as it is (503);
 3. in the worker, one transaction takes the node (if it still is as it was
-   seen) and writes state, target, reason and history; only then the caller
-   gets its answer;
-4. the work runs; while it pauses, no thread is held;
-5. its end or its failure is decided and written in one transaction that also
-   gives the node back. A database that does not answer is asked again.
+   seen) and writes lease, state, target, reason and history; only then the
+   caller gets its answer;
+4. the work takes its course (``conductor.course``), which ends by giving the
+   node back.
 
-Work cannot end in another way: whatever it raises is its failure, with a
-sentence in ``last_error`` and in the log. Nothing is rolled back, since
-nothing was written before the work began.
+Nothing is rolled back, since nothing was written before the work began.
+
+Calls that end soon have the node in their own thread (``exclusive``).
+Background work gets a node only if it is free and nobody waits for it
+(``try_exclusive``), or looks without taking it (``shared``).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from baremetal_backend.conductor.course import Course
 from baremetal_backend.conductor.held_node import Surroundings, TaskNode
-from baremetal_backend.conductor.occupancy import Occupancy
-from baremetal_backend.conductor.operation import Decision, End, Operation
+from baremetal_backend.conductor.occupancy import Occupancy, Stay
+from baremetal_backend.conductor.operation import Decision, Operation
+from baremetal_backend.conductor.queue import Queue
+from baremetal_backend.conductor.shared_node import SharedNode
+from baremetal_backend.conductor.short_use import ShortUse
+from baremetal_backend.conductor.watch import Watch
 from baremetal_backend.core.errors import (
-    BackendError,
-    NodeLocked,
-    NodeNotFound,
     NoFreeWorker,
     StorageUnavailable,
+    Unavailable,
 )
+from baremetal_backend.core.lanes import BACKGROUND, OPERATOR, LaneName
+from baremetal_backend.core.leases import Busy, Stalled, in_use
 from baremetal_backend.core.records import HistoryEvent, Node
-from baremetal_backend.drivers.base import Steps
 from baremetal_backend.storage import Changed, Lost
 
 LOG = logging.getLogger(__name__)
@@ -49,30 +55,34 @@ _APPLY_DEADLINE = 30.0
 # Tries to take a node that others write to without reserving it.
 _TAKE_ATTEMPTS = 10
 
-# Seconds between two tries to write an end: doubled up to this.
-_LONGEST_RETRY = 30.0
-
 
 class TaskManager:
     """Gives nodes to operations. Owned by the conductor, shared by threads."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
-        self._host = surroundings.host
         self._nodes = surroundings.storage.nodes
-        self._settings = surroundings.settings
-        self._lane = surroundings.lane
-        self._timer = surroundings.timer
-        self._occupancy = Occupancy(surroundings.host)
+        self._leases = surroundings.storage.leases
+        self._lanes = surroundings.lanes
+        self._occupancy = Occupancy(lambda: surroundings.host)
+        self._queue = Queue(surroundings, self._occupancy)
+        self._watch = Watch(surroundings, self._occupancy)
+
+    @property
+    def around(self) -> Surroundings:
+        """What the conductor's other parts share with it."""
+        return self._around
 
     @property
     def now(self) -> str:
         """The present time as it is stored."""
         return self._around.now
 
-    def event(self, node: Node, topic: str, reason: str) -> HistoryEvent:
+    def event(
+        self, node: Node, topic: str, reason: str, failed: bool = False
+    ) -> HistoryEvent:
         """A record for the node's history."""
-        return self._around.event(node, topic, reason)
+        return self._around.event(node, topic, reason, failed)
 
     @property
     def running(self) -> int:
@@ -102,7 +112,7 @@ class TaskManager:
                 if node.reservation is not None:
                     break
                 result = (
-                    self._take(node, decision, operation, reserve=None)
+                    self._apply(node, decision, operation)
                     if decision.final
                     else self._start(node, decision, operation)
                 )
@@ -111,37 +121,33 @@ class TaskManager:
                 # Somebody wrote the node in between: decide anew.
                 node = result.current
 
-    def attempts(self, node_id: str) -> Iterator[Node]:
-        """The node, again and again until the configured patience ends."""
-        for left in range(self._settings.node_locked_retry_attempts, -1, -1):
-            self._occupancy.check_open()
-            node = self._nodes.get(node_id)
-            yield node
-            if left:
-                self._occupancy.wait_free(
-                    node.uuid,
-                    node.reservation or self._host,
-                    self._settings.node_locked_retry_interval,
-                )
-        holder = self._nodes.get(node.uuid).reservation or self._host
-        raise NodeLocked(
+    def _apply(
+        self, node: Node, decision: Decision, operation: Operation
+    ) -> Changed[Node] | Lost[Node]:
+        """Write a decision that needs no work."""
+        result = self._nodes.change(
             node.uuid,
-            holder,
-            retry_after=max(1.0, self._settings.node_locked_retry_interval),
+            decision.changes,
+            seen_version=node.version,
+            unreserved=True,
+            event=self._begun(node, decision, operation),
         )
+        if isinstance(result, Changed):
+            LOG.info("Node %s: %s", node.uuid, decision.reason)
+        return result
 
     def _start(
         self, node: Node, decision: Decision, operation: Operation
     ) -> Changed[Node] | Lost[Node]:
         """Let a worker take the node; returns when it has, or could not."""
         begun: Future[Changed[Node] | Lost[Node]] = Future()
-        self._occupancy.enter(node.uuid)
+        stay = self._occupancy.enter(node.uuid, operation.name)
         try:
-            self._lane.admit(
-                lambda: self._first_run(begun, node, decision, operation)
+            self._lanes.of(operation.lane).admit(
+                lambda: self._first_run(begun, stay, node, decision, operation)
             )
         except BaseException:
-            self._occupancy.leave(node.uuid)
+            stay.leave()
             raise
         try:
             return begun.result(_APPLY_DEADLINE)
@@ -157,149 +163,71 @@ class TaskManager:
     def _first_run(
         self,
         begun: Future[Changed[Node] | Lost[Node]],
+        stay: Stay,
         node: Node,
         decision: Decision,
         operation: Operation,
     ) -> None:
         if not begun.set_running_or_notify_cancel():
-            self._occupancy.leave(node.uuid)
+            stay.leave()
             return
         try:
-            taken = self._take(node, decision, operation, reserve=self._host)
+            taken = self._take(
+                node.uuid,
+                operation.name,
+                operation.lane,
+                decision=decision,
+                seen_version=node.version,
+                event=self._begun(node, decision, operation),
+            )
         except BaseException as error:
-            self._occupancy.leave(node.uuid)
+            stay.leave()
             begun.set_exception(error)
             return
         if isinstance(taken, Lost):
-            self._occupancy.leave(node.uuid)
+            stay.leave()
             begun.set_result(taken)
             return
+        LOG.info("Node %s: %s", node.uuid, decision.reason)
+        task = TaskNode(self._around, taken.record, operation.topic, stay)
+        course = Course(self._around, task, operation, stay)
         begun.set_result(taken)
-        task = TaskNode(self._around, taken.record, operation.topic)
-        self._run(task, operation, self._work(task, operation))
+        course.run()
+
+    def _begun(
+        self, node: Node, decision: Decision, operation: Operation
+    ) -> HistoryEvent:
+        return self._around.event(node, operation.topic, decision.reason)
 
     def _take(
         self,
-        node: Node,
-        decision: Decision,
-        operation: Operation,
-        reserve: str | None,
+        uuid: str,
+        purpose: str,
+        lane: LaneName,
+        *,
+        decision: Decision | None = None,
+        seen_version: int | None = None,
+        event: HistoryEvent | None = None,
     ) -> Changed[Node] | Lost[Node]:
-        """Write the beginning, and the reservation, in one transaction."""
-        result = self._nodes.change(
-            node.uuid,
-            {**decision.changes, "reservation": reserve},
-            seen_version=node.version,
-            unreserved=True,
-            event=self._around.event(node, operation.topic, decision.reason),
+        """Write the lease, and a beginning, in one transaction."""
+        self._around.check_active()
+        return self._leases.take(
+            uuid,
+            self._around.identity(),
+            purpose,
+            lane=lane,
+            expires_at=self._around.expiry,
+            changes=decision.changes if decision is not None else None,
+            seen_version=seen_version,
+            event=event,
         )
-        if not isinstance(result, Lost):
-            LOG.info("Node %s: %s", node.uuid, decision.reason)
-        return result
 
-    def _work(self, task: TaskNode, operation: Operation) -> Steps[Decision]:
-        """The work, with its end or its failure as a decision."""
-        try:
-            end = (yield from operation.work(task)) or End()
-            return operation.end(task.node, end, self._around.now)
-        except BackendError as error:
-            sentence = error.message
-            LOG.error(
-                "Node %s: %s failed: %s",
-                task.node.uuid,
-                operation.name,
-                sentence,
-            )
-        except Exception as error:
-            sentence = f"{type(error).__name__}: {error}"
-            LOG.exception(
-                "Node %s: %s failed with a fault of the software.",
-                task.node.uuid,
-                operation.name,
-            )
-        return self._failure(task.node, operation, sentence)
+    def attempts(self, node_id: str) -> Iterator[Node]:
+        """The node, again and again until the configured patience ends.
 
-    def _failure(
-        self, node: Node, operation: Operation, sentence: str
-    ) -> Decision:
-        """The failure state; at the least, a node that is given back."""
-        try:
-            return operation.fail(node, sentence, self._around.now)
-        except Exception:
-            LOG.exception(
-                'Node %s: no failure state for "%s".',
-                node.uuid,
-                node.provision_state,
-            )
-            return Decision({"last_error": sentence}, sentence)
-
-    def _run(
-        self, task: TaskNode, operation: Operation, work: Steps[Decision]
-    ) -> None:
-        """Go on until the next pause, or write the end."""
-        while True:
-            try:
-                pause = next(work)
-            except StopIteration as stop:
-                self._conclude(task, operation, stop.value)
-                return
-            if pause.seconds > 0:
-                self._later(
-                    pause.seconds, lambda: self._run(task, operation, work)
-                )
-                return
-
-    def _later(self, seconds: float, work: Callable[[], None]) -> None:
-        self._timer.call_later(seconds, lambda: self._lane.go_on(work))
-
-    def _conclude(
-        self,
-        task: TaskNode,
-        operation: Operation,
-        decision: Decision,
-        wait: float = 1.0,
-    ) -> None:
-        """Write the end and give the node back; until it is written."""
-        node = task.node
-        try:
-            result = self._nodes.change(
-                node.uuid,
-                {**decision.changes, "reservation": None},
-                reserved_by=self._host,
-                event=self._around.event(
-                    node,
-                    operation.topic,
-                    decision.reason,
-                    failed=decision.changes.get("last_error") is not None,
-                ),
-            )
-        except NodeNotFound:
-            LOG.warning("Node %s: vanished during its work.", node.uuid)
-        except StorageUnavailable:
-            LOG.error(
-                "Node %s: can't write the end of %s; next try in %.0f s.",
-                node.uuid,
-                operation.name,
-                wait,
-            )
-            longer = min(2 * wait, _LONGEST_RETRY)
-            self._later(
-                wait,
-                lambda: self._conclude(task, operation, decision, longer),
-            )
-            return
-        else:
-            if isinstance(result, Lost):
-                LOG.error(
-                    "Node %s: was taken away during %s; its end is not "
-                    "written: %s",
-                    node.uuid,
-                    operation.name,
-                    decision.reason,
-                )
-            else:
-                LOG.info("Node %s: %s", node.uuid, decision.reason)
-        self._occupancy.leave(node.uuid)
+        Errors: NodeNotFound, NodeLocked, ShuttingDown, ConductorDemoted.
+        """
+        return self._queue.attempts(node_id)
 
     # -- short operations -----------------------------------------------------
 
@@ -309,43 +237,104 @@ class TaskManager:
 
         Errors: as ``spawn_after``; what happens inside is the caller's.
         """
-        task = self._reserve(node_id, purpose)
-        try:
+        with self._reserve(node_id, purpose) as task:
             yield task
-        finally:
-            self._release(task)
 
-    def _reserve(self, node_id: str, purpose: str) -> TaskNode:
+    def _reserve(self, node_id: str, purpose: str) -> ShortUse:
         for node in self.attempts(node_id):
             if node.reservation is not None:
                 continue
-            self._occupancy.enter(node.uuid)
-            try:
-                result = self._nodes.change(
-                    node.uuid, {"reservation": self._host}, unreserved=True
-                )
-            except BaseException:
-                self._occupancy.leave(node.uuid)
-                raise
-            if isinstance(result, Lost):
-                self._occupancy.leave(node.uuid)
-                continue
-            LOG.debug("Node %s: reserved to %s", node.uuid, purpose)
-            return TaskNode(self._around, result.record, purpose)
+            use = self._use(node, purpose, OPERATOR)
+            if isinstance(use, ShortUse):
+                return use
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _release(self, task: TaskNode, wait: float = 1.0) -> None:
+    def try_exclusive(self, node_id: str, purpose: str) -> ShortUse | Busy:
+        """The node for background work, if that is in nobody's way.
+
+        Answers at once. The node is taken when this returns: enter the
+        ``with`` without delay, and leave it soon, for a client's request
+        takes the node away after ``[conductor]background_lease_limit``.
+        Errors: NodeNotFound, StorageUnavailable.
+        """
+        node = self._nodes.get(node_id)
+        if node.reservation is not None:
+            return self._busy(node)
+        if self._occupancy.awaited(node.uuid):
+            return Busy(node.uuid, "a client's request waits for the node")
         try:
-            self._nodes.change(
-                task.node.uuid, {"reservation": None}, reserved_by=self._host
-            )
-        except NodeNotFound:
-            LOG.debug("Node %s: is gone.", task.node.uuid)
+            self._queue.check_open()
+            use = self._use(node, purpose, BACKGROUND)
         except StorageUnavailable:
-            longer = min(2 * wait, _LONGEST_RETRY)
-            self._later(wait, lambda: self._release(task, longer))
-            return
-        self._occupancy.leave(task.node.uuid)
+            raise
+        except Unavailable as error:
+            reason = self._lanes.background.refusal()
+            return Busy(node.uuid, reason or error.message)
+        return use if isinstance(use, ShortUse) else self._busy(use.current)
+
+    def _use(
+        self, node: Node, purpose: str, name: LaneName
+    ) -> ShortUse | Lost[Node]:
+        """Take a free node, and a place in a lane, for a short time."""
+        lane = self._lanes.of(name)
+        with ExitStack() as stack:
+            stack.enter_context(lane.place())
+            stay = self._occupancy.enter(node.uuid, purpose)
+            try:
+                result = self._take(node.uuid, purpose, name)
+            except BaseException:
+                stay.leave()
+                raise
+            if isinstance(result, Lost):
+                stay.leave()
+                return result
+            task = TaskNode(self._around, result.record, purpose, stay)
+            LOG.debug("Node %s: reserved to %s", node.uuid, purpose)
+            place = stack.pop_all()
+        return ShortUse(self._around, task, stay, lane, place)
+
+    def _busy(self, node: Node) -> Busy:
+        lease = self._leases.of_node(node.uuid)
+        reason = f"used by {node.reservation or 'another operation'}"
+        if lease is not None:
+            reason = in_use(lease)
+        return Busy(node.uuid, reason, lease)
+
+    def shared(self, node_id: str) -> SharedNode:
+        """The node to look at, and to write if it stays as it is.
+
+        Errors: NodeNotFound.
+        """
+        return SharedNode(self._around, self._nodes.get(node_id))
+
+    # -- operations that are ended from outside -------------------------------
+
+    def watch(self) -> None:
+        """Look after the operations that run: see ``conductor.watch``."""
+        self._watch.look()
+
+    def stalled(self, now: float | None = None) -> tuple[Stalled, ...]:
+        """Operations that hang, at this moment (monotonic seconds)."""
+        return self._watch.stalled(now)
+
+    def end_stalled(self, now: float | None = None) -> int:
+        """Let each operation that hangs fail, and give its node back."""
+        return self._watch.end_stalled(now)
+
+    def drop_lost(self) -> int:
+        """Forget operations whose leases somebody else ended; how many."""
+        return self._watch.drop_lost()
+
+    def let_go(self, uuids: Collection[str] | None = None) -> int:
+        """Forget operations whose nodes were taken away; all without uuids.
+
+        They go no further than to their next pause. Returns how many.
+        """
+        return self._occupancy.evict_all(uuids)
+
+    def forget(self, uuid: str, token: int) -> None:
+        """Forget the operation that had this lease, if it was one of ours."""
+        self._occupancy.evict(uuid, token)
 
 
 __all__ = ["TaskManager"]

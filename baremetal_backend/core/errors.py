@@ -29,11 +29,14 @@ The tree::
      |    +-- NodeProtected
      +-- NotFound               404
      |    +-- NodeNotFound
+     |    +-- NodeNotLocked
      |    +-- ResourceNotFound
      |    +-- DriverNotFound
      |    +-- ConductorNotFound
      +-- Conflict               409  true at another time, or elsewhere
      |    +-- NodeLocked
+     |    +-- LeaseLost
+     |    +-- LockChanged
      |    +-- NodeChanged
      |    +-- NodeAssociated
      |    +-- InstanceAssociated
@@ -46,6 +49,8 @@ The tree::
           +-- NoFreeWorker
           +-- StorageUnavailable
           +-- ShuttingDown
+          +-- ConductorDemoted
+          +-- ConductorUnreachable
 """
 
 from __future__ import annotations
@@ -193,6 +198,13 @@ class NodeNotFound(NotFound):
         self.node = node
 
 
+class NodeNotLocked(NotFound):
+    """There is no lock to break: nobody has the node."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(f"Node {node} is not locked.")
+
+
 class ResourceNotFound(NotFound):
     """No port, port group, connector, target or chassis has this id."""
 
@@ -226,17 +238,56 @@ class Conflict(BackendError):
 
 
 class NodeLocked(Conflict):
-    """Another operation has the exclusive use of the node."""
+    """Another operation has the exclusive use of the node.
+
+    Clients look for the first sentence. ``purpose`` and ``since`` say what
+    the other operation does and when it began, where that is known.
+    """
 
     def __init__(
-        self, node: str, host: str, retry_after: float | None = None
+        self,
+        node: str,
+        host: str,
+        retry_after: float | None = None,
+        *,
+        purpose: str | None = None,
+        since: str | None = None,
     ) -> None:
-        super().__init__(
+        message = (
             f"Node {node} is locked by host {host}, please retry after the "
-            "current operation is completed.",
-            retry_after=retry_after,
+            "current operation is completed."
         )
+        if purpose is not None:
+            message += f" It is used for {purpose} since {since}."
+        super().__init__(message, retry_after=retry_after)
         self.host = host
+        self.purpose = purpose
+        self.since = since
+
+
+class LeaseLost(Conflict):
+    """The exclusive use of the node ended before its work did.
+
+    It was broken, or taken over; the node's history says by whom. Nothing of
+    what was refused is in the database.
+    """
+
+    def __init__(self, node: str, purpose: str) -> None:
+        super().__init__(
+            f"Node {node} was taken away from {purpose} before it was done; "
+            "what it was about to write was refused."
+        )
+        self.purpose = purpose
+
+
+class LockChanged(Conflict):
+    """The lock that was to be broken has ended, and there is another."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(
+            f"Node {node} is locked by another operation by now; look at its "
+            "lock again."
+        )
 
 
 class NodeChanged(Conflict):
@@ -336,3 +387,17 @@ class ShuttingDown(Unavailable):
         super().__init__(
             f"Conductor {host} is shutting down.", retry_after=5.0
         )
+
+
+class ConductorDemoted(Unavailable):
+    """The conductor can't renew its record and begins nothing new."""
+
+    def __init__(self, host: str, retry_after: float = 5.0) -> None:
+        super().__init__(
+            f"Conductor {host} can't renew its record and begins nothing new.",
+            retry_after=retry_after,
+        )
+
+
+class ConductorUnreachable(Unavailable):
+    """No answer came from the node's conductor; its work may go on."""

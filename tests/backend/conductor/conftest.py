@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -12,29 +13,38 @@ from baremetal_backend.conductor.held_node import Surroundings
 from baremetal_backend.conductor.parts import Context
 from baremetal_backend.conductor.service import ConductorService
 from baremetal_backend.conductor.task import TaskManager
-from baremetal_backend.conductor.workers import Lane
+from baremetal_backend.conductor.workers import make_lanes
 from baremetal_backend.conf.settings import ConductorSettings, Settings
-from baremetal_backend.core.records import Node
+from baremetal_backend.core.records import Holder, Node
 from baremetal_backend.drivers.fake.hardware import FakeHardware
 from baremetal_backend.drivers.loader import build
-from baremetal_backend.storage import Database, DatabaseOptions, Storage
+from baremetal_backend.storage import (
+    Changed,
+    Database,
+    DatabaseOptions,
+    Storage,
+)
+from tests.databases.lending import empty_database
 from tests.fakes.blank_database import blank_database
 from tests.fakes.timer import FakeTimer
 
 NOW = 1_800_000_000.0
+ME = Holder("me", "11111111-1111-4111-8111-111111111111")
 
 
 class World:
     """Everything around one conductor named ``me``."""
 
-    def __init__(self, path: Path, hardware=FakeHardware, workers=4) -> None:
-        options = DatabaseOptions(
-            f"sqlite:///{path}/test.sqlite",
-            sqlite_synchronous=False,
-            busy_timeout=0.2,
-        )
+    def __init__(
+        self, path: Path, hardware=FakeHardware, workers=4, url=None
+    ) -> None:
+        """``url``: an empty database; None: an SQLite file is made."""
         self.path = path / "test.sqlite"
-        blank_database(path / "test.sqlite")
+        if url is None:
+            url = f"sqlite:///{blank_database(self.path)}"
+        options = DatabaseOptions(
+            url, sqlite_synchronous=False, busy_timeout=0.2
+        )
         database = Database(options)
         self.storage = Storage(database, lambda: NOW)
         self.settings = Settings(
@@ -43,35 +53,37 @@ class World:
             database=options,
             conductor=ConductorSettings(
                 workers_pool_size=workers,
+                operator_workers=workers,
+                background_workers=workers,
                 node_locked_retry_attempts=1,
                 node_locked_retry_interval=0.0,
             ),
         )
         self.timer = FakeTimer()
-        self.lane = Lane("test", workers)
+        self.lanes = make_lanes(self.settings.conductor)
+        self.identity = ME
         self.registry = build({"fake-hardware": hardware}, self.settings)
         self.tasks = self.task_manager()
         self.slept: list[float] = []
-        self.conductor = ConductorService(
-            Context(
-                settings=self.settings,
-                storage=self.storage,
-                registry=self.registry,
-                tasks=self.tasks,
-                clock=lambda: NOW,
-                sleep=self.slept.append,
-                started_at="2026-01-01T00:00:00+00:00",
-            )
+        self.context = Context(
+            configured=lambda: self.settings,
+            storage=self.storage,
+            registry=self.registry,
+            tasks=self.tasks,
+            clock=lambda: NOW,
+            sleep=self.slept.append,
+            started_at="2026-01-01T00:00:00+00:00",
         )
+        self.conductor = ConductorService(self.context)
         self._number = itertools.count(1)
 
     def task_manager(self, **changes) -> TaskManager:
         values = {
-            "host": "me",
-            "settings": self.settings.conductor,
+            "identity": lambda: self.identity,
+            "configured": lambda: self.settings.conductor,
             "storage": self.storage,
             "registry": self.registry,
-            "lane": self.lane,
+            "lanes": self.lanes,
             "timer": self.timer,
             "clock": lambda: NOW,
         }
@@ -90,6 +102,23 @@ class World:
             )
         )
 
+    def set_conductor(self, **options) -> None:
+        """Options of ``[conductor]`` from now on."""
+        changed = dataclasses.replace(self.settings.conductor, **options)
+        self.settings = dataclasses.replace(self.settings, conductor=changed)
+
+    def take(self, node: Node, holder=ME, lane="provisioning") -> Node:
+        """Let somebody have the node; shows it afterwards."""
+        result = self.storage.leases.take(
+            node.uuid,
+            holder,
+            "test",
+            lane=lane,
+            expires_at="2027-01-15T08:01:00+00:00",
+        )
+        assert isinstance(result, Changed)
+        return result.record
+
     def get(self, node: Node) -> Node:
         return self.storage.nodes.get(node.uuid)
 
@@ -101,12 +130,19 @@ class World:
         return [one.event for one in self.storage.history.page(node.uuid)]
 
     def close(self) -> None:
-        self.lane.stop()
+        self.lanes.stop()
         self.storage.close()
 
 
 @pytest.fixture
-def world(tmp_path):
-    found = World(tmp_path)
-    yield found
-    found.close()
+def kind():
+    """The database; a module whose tests run on each overrides this."""
+    return "sqlite"
+
+
+@pytest.fixture
+def world(tmp_path, kind):
+    with empty_database(kind, tmp_path) as url:
+        found = World(tmp_path, url=url)
+        yield found
+        found.close()

@@ -112,16 +112,3 @@ def test_validation_tells_of_each_interface_apart(world):
     assert "fake_deploy_delay" in found["deploy"].reason
     assert found["console"].result is None
     assert found["firmware"].result is None
-
-
-def test_the_service_describes_itself(world):
-    (hardware,) = world.conductor.hardware_types()
-    assert hardware.name == "fake-hardware"
-    assert hardware.hosts == ("me",)
-    assert hardware.interfaces["power"].default == "fake"
-    assert hardware.interfaces["console"].enabled == ("fake", "no-console")
-    assert "fake_deploy_delay" in hardware.properties
-    (conductor,) = world.conductor.conductors()
-    assert (conductor.hostname, conductor.alive) == ("me", True)
-    assert world.conductor.conductor_of(world.node()) == "me"
-    assert world.conductor.conductor_for("warp", "") is None

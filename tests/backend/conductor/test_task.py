@@ -10,7 +10,6 @@ import pytest
 
 from baremetal_backend.conductor.operation import Provisioning
 from baremetal_backend.conductor.timer import ThreadTimer
-from baremetal_backend.conductor.workers import Lane
 from baremetal_backend.core.errors import (
     HardwareFailed,
     NodeChanged,
@@ -20,6 +19,7 @@ from baremetal_backend.core.errors import (
     ShuttingDown,
     StorageUnavailable,
 )
+from baremetal_backend.core.records import Holder
 from baremetal_backend.drivers.base import Pause
 from tests.backend.conductor.conftest import World
 
@@ -70,7 +70,9 @@ def test_without_a_free_worker_the_node_is_unchanged_to_the_last_byte(world):
         assert gate.wait(20)
         yield Pause(0)
 
-    busy = [world.node("available") for _ in range(world.lane.size)]
+    busy = [
+        world.node("available") for _ in range(world.lanes.provisioning.size)
+    ]
     for node in busy:
         world.tasks.spawn_after(node.uuid, deploy_with(blocking))
         assert started.acquire(timeout=20)
@@ -118,7 +120,7 @@ def test_a_second_operation_meets_a_locked_node(world):
 def test_a_waiting_request_takes_the_node_as_soon_as_it_is_free(tmp_path):
     world = World(tmp_path)
     patient = world.task_manager(
-        settings=type(world.settings.conductor)(
+        configured=lambda: type(world.settings.conductor)(
             node_locked_retry_attempts=3, node_locked_retry_interval=20.0
         )
     )
@@ -146,7 +148,7 @@ def test_a_waiting_request_takes_the_node_as_soon_as_it_is_free(tmp_path):
 
 def test_other_nodes_that_become_free_do_not_end_a_requests_patience(world):
     manager = world.task_manager(
-        settings=type(world.settings.conductor)(
+        configured=lambda: type(world.settings.conductor)(
             node_locked_retry_attempts=1, node_locked_retry_interval=20.0
         )
     )
@@ -276,11 +278,9 @@ def test_work_whose_node_was_taken_away_writes_nothing_more(world):
     world.tasks.spawn_after(node.uuid, deploy_with(works_on))
     world.timer.wait_for_pause()
     seen = world.get(node)
-    world.storage.nodes.change(
-        node.uuid,
-        {"reservation": "other"},
-        seen_version=seen.version,
-    )
+    world.storage.leases.give_back(node.uuid, seen.lease_token)
+    other = world.take(node, Holder("other", "2" * 36))
+    assert other.lease_token > seen.lease_token
     world.timer.pass_time()
     world.idle()
     assert world.get(node).extra == {}
@@ -303,7 +303,7 @@ def test_the_end_is_written_again_until_the_database_answers(world):
     node = world.node("available")
     world.tasks.spawn_after(node.uuid, deploy_with(pausing))
     world.timer.wait_for_pause()
-    real = world.storage.nodes.change
+    real = world.storage.leases.give_back
     failures = []
 
     def refusing(*args, **kwargs):
@@ -312,7 +312,7 @@ def test_the_end_is_written_again_until_the_database_answers(world):
             raise StorageUnavailable("disk full")
         return real(*args, **kwargs)
 
-    world.storage.nodes.change = refusing
+    world.storage.leases.give_back = refusing
     world.timer.pass_time()
     assert world.timer.wait_for_pause() == 1.0
     world.timer.pass_time()
@@ -328,14 +328,11 @@ def test_a_database_that_refuses_the_beginning_leaves_the_node_alone(world):
     def refusing(*args, **kwargs):
         raise StorageUnavailable("disk full")
 
-    real, world.storage.nodes.change = (
-        world.storage.nodes.change,
-        refusing,
-    )
+    real, world.storage.leases.take = world.storage.leases.take, refusing
     with pytest.raises(StorageUnavailable) as caught:
         world.tasks.spawn_after(node.uuid, deploy_with(pausing))
     assert caught.value.status == 503
-    world.storage.nodes.change = real
+    world.storage.leases.take = real
     assert world.get(node) == node
     world.idle()
 
@@ -427,23 +424,6 @@ def test_an_update_that_saw_an_older_node_is_refused(world):
         world.conductor.update_node(node.uuid, {"name": "b"}, node.version)
     assert caught.value.status == 409
     assert world.get(node).name == "a"
-
-
-def test_a_lane_admits_as_many_as_it_has_threads():
-    lane = Lane("t", 2)
-    gate = threading.Event()
-    lane.admit(lambda: gate.wait(20))
-    lane.admit(lambda: gate.wait(20))
-    with pytest.raises(NoFreeWorker):
-        lane.admit(lambda: None)
-    done = threading.Event()
-    lane.go_on(done.set)
-    assert lane.busy == 3
-    gate.set()
-    assert done.wait(20)
-    lane.stop()
-    with pytest.raises(NoFreeWorker):
-        lane.admit(lambda: None)
 
 
 def test_the_timer_calls_in_the_order_of_time_and_survives_a_fault():

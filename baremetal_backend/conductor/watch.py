@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations that are ended from outside: they hang, or lost their node.
+
+An operation that hangs is failed by somebody else, with the lease that it
+has; when its thread wakes up it finds that lease ended. An operation whose
+lease was ended by another process is kept from going on with the hardware.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from baremetal_backend.conductor.held_node import Surroundings
+from baremetal_backend.conductor.occupancy import Occupancy, Stay
+from baremetal_backend.core.errors import StorageUnavailable
+from baremetal_backend.core.leases import Stalled
+
+LOG = logging.getLogger(__name__)
+
+
+class Watch:
+    """Owned by the task manager; called by the thread of the beat."""
+
+    def __init__(
+        self, surroundings: Surroundings, occupancy: Occupancy
+    ) -> None:
+        self._around = surroundings
+        self._leases = surroundings.storage.leases
+        self._lanes = surroundings.lanes
+        self._occupancy = occupancy
+        # Held while lost leases are looked for: by one thread at a time.
+        self._dropping = threading.Lock()
+
+    def look(self) -> None:
+        """Look after the operations that run; due once in a few seconds.
+
+        Quick: what waits for the database is left to the background lane.
+        """
+        self.end_stalled()
+        if self._occupancy.running and self._dropping.acquire(blocking=False):
+            try:
+                self._lanes.background.go_on(self._drop_lost)
+            except BaseException:
+                self._dropping.release()
+                raise
+
+    def _drop_lost(self) -> None:
+        try:
+            self.drop_lost()
+        except StorageUnavailable as error:
+            LOG.debug("Lost leases are looked for later: %s", error.message)
+        finally:
+            self._dropping.release()
+
+    def stalled(self, now: float | None = None) -> tuple[Stalled, ...]:
+        """Operations that hang, at this moment (monotonic seconds)."""
+        return tuple(verdict for _, verdict in self._stalled(now))
+
+    def end_stalled(self, now: float | None = None) -> int:
+        """Let each operation that hangs fail, and give its node back.
+
+        Quick: the writing is left to the background lane. Returns how many.
+        """
+        ended = 0
+        for stay, verdict in self._stalled(now):
+            write_off = stay.write_off
+            if write_off is None or not stay.claim_end():
+                continue
+            ended += 1
+            self._lanes.background.go_on(
+                lambda end=write_off, why=verdict.reason: end(why)  # type: ignore[misc]
+            )
+        return ended
+
+    def _stalled(self, now: float | None) -> list[tuple[Stay, Stalled]]:
+        return self._occupancy.stalled(
+            self._around.monotonic() if now is None else now,
+            self._around.settings.stalled_work_timeout,
+        )
+
+    def drop_lost(self) -> int:
+        """Forget operations whose leases somebody else ended; how many.
+
+        Their writes are refused anyhow; this keeps them from going on with
+        the hardware. Errors: StorageUnavailable.
+        """
+        stays = [stay for stay in self._occupancy.stays() if stay.token]
+        if not stays:
+            return 0
+        incarnation = self._around.identity().incarnation
+        ours = self._leases.of_incarnation(incarnation)
+        held = {(lease.node_uuid, lease.token) for lease in ours}
+        return self._occupancy.evict_others(stays, held)
