@@ -39,7 +39,7 @@ from baremetal_backend.api.schemas import Checker
 from baremetal_backend.api.wellformed import shown
 from baremetal_backend.conf.settings import ApiSettings
 from baremetal_backend.core.errors import BackendError, NotFound
-from baremetal_backend.rpc.interface import Conductor
+from baremetal_backend.rpc.interface import Conductor, ConductorDirectory
 from baremetal_backend.storage import Storage
 
 LOG = logging.getLogger(__name__)
@@ -56,12 +56,20 @@ _JSON_TYPES = (JSON_TYPE, "application/json-patch+json")
 
 def make_app(
     conductor: Conductor,
+    directory: ConductorDirectory,
     storage: Storage,
     settings: ApiSettings,
     ready: Callable[[], bool] = lambda: True,
 ) -> WsgiApp:
     """The application. ``ready``: whether the conductor takes calls yet."""
-    services = Services(conductor, storage, settings.max_limit, ready)
+    services = Services(
+        conductor,
+        directory,
+        storage,
+        settings.max_limit,
+        ready,
+        settings.ramdisk_heartbeat_timeout,
+    )
     app = falcon.App(middleware=[_Version()])
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.keep_blank_qs_values = True

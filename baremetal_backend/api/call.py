@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from baremetal_backend.api import microversions, wellformed
 from baremetal_backend.api.faults import NotAcceptable
-from baremetal_backend.rpc.interface import Conductor
+from baremetal_backend.rpc.interface import Conductor, ConductorDirectory
 from baremetal_backend.storage import Storage
 
 
@@ -25,9 +25,12 @@ class Services:
     """What handlers work with; lives as long as the application."""
 
     conductor: Conductor
+    directory: ConductorDirectory
     storage: Storage
     max_limit: int
     ready: Callable[[], bool]
+    #: Seconds within which ramdisks shall report.
+    heartbeat_timeout: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class Call:
     def conductor(self) -> Conductor:
         """The conductor, or what carries calls to it."""
         return self.services.conductor
+
+    @property
+    def directory(self) -> ConductorDirectory:
+        """Who serves what."""
+        return self.services.directory
 
     @property
     def storage(self) -> Storage:

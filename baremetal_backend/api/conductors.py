@@ -26,7 +26,7 @@ def listing(call: Call) -> Answer:
         call.query.get("sort_dir", "asc"), "sort_dir", ("asc", "desc")
     )
     found = sorted(
-        call.conductor.conductors(),
+        call.directory.conductors(),
         key=lambda c: str(getattr(c, key, c.hostname)),
         reverse=down == "desc",
     )
@@ -56,7 +56,7 @@ def listing(call: Call) -> Answer:
 def show(call: Call, host: str) -> Answer:
     """GET /v1/conductors/{host}"""
     wanted = wellformed.line(host, "conductor")
-    for conductor in call.conductor.conductors():
+    for conductor in call.directory.conductors():
         if conductor.hostname == wanted:
             return answer(_document(call, conductor, _chosen(call) or _FULL))
     raise ConductorNotFound(wanted)

@@ -43,7 +43,7 @@ def listing(call: Call) -> Answer:
         raise BadField(
             "detail", "Can not specify detail and fields in the same request"
         )
-    types = [] if kind == "classic" else call.conductor.hardware_types()
+    types = [] if kind == "classic" else call.directory.hardware_types()
     return answer(
         {"drivers": [_document(call, t, detail, names) for t in types]}
     )
@@ -71,7 +71,7 @@ def vendor_methods(call: Call, driver: str) -> Answer:
 
 def _named(call: Call, name: str) -> HardwareTypeInfo:
     wanted = wellformed.ident(name, "driver")
-    for kind in call.conductor.hardware_types():
+    for kind in call.directory.hardware_types():
         if kind.name == wanted:
             return kind
     raise DriverNotFound(wanted)

@@ -187,13 +187,15 @@ def renderer(
 
 def _part(call: Call, name: str) -> Part:
     if name == "conductor":
-        return Part(name, ("driver", "conductor_group"), _conductor(call))
+        return Part(
+            name, ("uuid", "driver", "conductor_group"), _conductor(call)
+        )
     return Part(name, (name,), _encode(call, name))
 
 
 def _conductor(call: Call) -> Encode:
-    find = functools.cache(call.conductor.conductor_for)
-    return lambda driver, group: scalar(find(driver, group))
+    find = call.directory.owner
+    return lambda uuid, driver, group: scalar(find(uuid, driver, group))
 
 
 def _encode(call: Call, name: str) -> Encode:

@@ -82,7 +82,7 @@ def _page_of_conductor(
     thinned out until one is full.
     """
     wanted = call.line("conductor")
-    columns = (*render.columns, "driver", "conductor_group", "uuid")
+    columns = (*render.columns, "uuid", "driver", "conductor_group")
     found: list[tuple[Any, ...]] = []
     step = paging.one_more(page)
     while len(found) < (step.limit or 0):
@@ -90,12 +90,12 @@ def _page_of_conductor(
         found.extend(
             row[: len(render.columns)]
             for row in rows
-            if call.conductor.conductor_for(row[-3], row[-2]) == wanted
+            if call.directory.owner(*row[-3:]) == wanted
         )
         if len(rows) < (step.limit or 0):
             break
         step = paging.Page(
-            step.limit, rows[-1][-1], step.sort_key, step.sort_dir
+            step.limit, rows[-1][-3], step.sort_key, step.sort_dir
         )
     return _answer(call, page, render, found[: step.limit])
 

@@ -17,11 +17,15 @@ from baremetal_backend.api import (
     details,
     discovery,
     drivers,
+    lanes,
+    lock,
     maintenance,
     management,
     nodes,
+    periodics,
     portgroups,
     ports,
+    ramdisks,
     shards,
     states,
     traits,
@@ -67,6 +71,7 @@ ROUTES: Mapping[str, Route] = {
     "/v1/nodes/{node}/maintenance": _since(
         1, PUT=maintenance.begin, DELETE=maintenance.end
     ),
+    "/v1/nodes/{node}/lock": _since(1, GET=lock.show, DELETE=lock.end),
     "/v1/nodes/{node}/validate": _since(1, GET=management.validate),
     "/v1/nodes/{node}/management/boot_device": _since(
         1, GET=management.boot_device, PUT=management.set_boot_device
@@ -173,6 +178,10 @@ ROUTES: Mapping[str, Route] = {
     ),
     "/v1/conductors": _since(49, GET=conductors.listing),
     "/v1/conductors/{host}": _since(49, GET=conductors.show),
+    "/v1/conductors/{host}/lanes": _since(49, GET=lanes.show),
+    "/v1/conductors/{host}/periodics": _since(49, GET=periodics.listing),
+    "/v1/lookup": _since(22, GET=ramdisks.lookup),
+    "/v1/heartbeat/{node}": _since(22, POST=ramdisks.heartbeat),
     "/v1/shards": _since(82, GET=shards.listing),
 }
 
@@ -183,9 +192,7 @@ NOT_OFFERED = frozenset(
         "continue_inspection",
         "deploy_templates",
         "events",
-        "heartbeat",
         "inspection_rules",
-        "lookup",
         "runbooks",
     }
 )

@@ -1,16 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all commands begin with: version, settings, log."""
+"""What all commands begin with: version, settings, log, signals."""
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from importlib import metadata
+from types import FrameType
+from typing import TYPE_CHECKING
 
+from oslo_config import cfg
 from oslo_log import log
 
 from baremetal_backend import conf
 from baremetal_backend.conf import ConfigurationError, Settings
+
+if TYPE_CHECKING:
+    from baremetal_backend.runtime import Runtime
+
+# Seconds for threads that were told to end.
+_LAST_WAIT = 2.0
 
 DISTRIBUTION = "nova-ironic-partition"
 
@@ -23,13 +37,80 @@ def version() -> str:
         return "unknown"
 
 
+class Configuration:
+    """The command line, and what it stands for whenever it is read."""
+
+    def __init__(self, argv: Sequence[str] | None) -> None:
+        """Read it, start the log. Errors: ConfigurationError."""
+        self._arguments = sys.argv[1:] if argv is None else list(argv)
+        self.options: cfg.ConfigOpts = conf.read(self._arguments, version())
+        self.settings: Settings = conf.settings(self.options)
+        log.setup(self.options, conf.PROJECT)
+
+    def again(self) -> Settings:
+        """Read the files anew: mutable options as they are there, all others
+        as they were. Errors: ConfigurationError; nothing is changed then.
+        """
+        # A copy is checked first: what mutates can't be taken back.
+        conf.settings(conf.read(self._arguments, version()))
+        try:
+            # Says which immutable options were changed in vain, and lets
+            # the log follow its own options.
+            self.options.mutate_config_files()
+        except cfg.Error as error:
+            raise ConfigurationError(str(error)) from error
+        return conf.settings(self.options)
+
+
 def settings(argv: Sequence[str] | None) -> Settings:
     """Read the configuration, start the log. Errors: ConfigurationError."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    options = conf.read(arguments, version())
-    found = conf.settings(options)
-    log.setup(options, conf.PROJECT)
-    return found
+    return Configuration(argv).settings
+
+
+def require_messages(found: Settings, command: str) -> None:
+    """Refuse a process that no other one could reach."""
+    if found.rpc_transport == "none":
+        raise ConfigurationError(
+            f"[DEFAULT]rpc_transport: is none, and {command} is one process "
+            "of several; set rpc_transport = oslo with a transport_url, or "
+            "start baremetal-backend, which is all in one."
+        )
+
+
+def run(runtime: Runtime) -> int:
+    """Run a process until a signal ends it. Returns the exit code."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        runtime.ask_stop()
+
+    def reload(_number: int, _frame: FrameType | None) -> None:
+        runtime.ask_reload()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, reload)
+    try:
+        runtime.start()
+    except ConfigurationError as error:
+        return refuse(error)
+    runtime.wait()
+    if not runtime.stop() or _threads_are_left():
+        # What hangs in a driver would keep the interpreter for ever.
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
+
+
+def _threads_are_left() -> bool:
+    """Whether threads that the interpreter waits for do not end."""
+    deadline = time.monotonic() + _LAST_WAIT
+    for one in threading.enumerate():
+        if one is not threading.current_thread() and not one.daemon:
+            one.join(max(0.0, deadline - time.monotonic()))
+            if one.is_alive():
+                return True
+    return False
 
 
 def refuse(error: ConfigurationError) -> int:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from baremetal_backend.conductor.periodic.statistics import Statistics
 from baremetal_backend.conductor.task import TaskManager
 from baremetal_backend.conf.settings import Settings
 from baremetal_backend.drivers.base import Progress
@@ -20,7 +22,8 @@ _LONGEST_PAUSE = 60.0
 class Context:
     """The conductor's surroundings."""
 
-    settings: Settings
+    #: The settings in force; a reload replaces them.
+    configured: Callable[[], Settings]
     storage: Storage
     registry: Registry
     tasks: TaskManager
@@ -29,6 +32,14 @@ class Context:
     #: Blocks for seconds.
     sleep: Callable[[float], None]
     started_at: str
+    periodic_statistics: Statistics = field(
+        default_factory=lambda: Statistics(time.time, time.monotonic)
+    )
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force now."""
+        return self.configured()
 
 
 class Part:

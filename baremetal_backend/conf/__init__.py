@@ -7,16 +7,26 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import stevedore
 from oslo_config import cfg
 from oslo_db import options as db_options
 from oslo_log import log
 
-from baremetal_backend.conf import api, conductor, default, fake, middleware
+from baremetal_backend.conf import (
+    api,
+    conductor,
+    default,
+    fake,
+    interfaces,
+    metrics,
+    middleware,
+)
 from baremetal_backend.conf.settings import (
     ApiSettings,
     ConductorSettings,
     ConfigurationError,
     FakeSettings,
+    MetricsSettings,
     Settings,
     settings,
 )
@@ -25,11 +35,17 @@ PROJECT = "baremetal-backend"
 
 _GROUPS: tuple[Any, ...] = (
     default,
+    interfaces,
     api,
     conductor,
     fake,
+    metrics,
     middleware,
 )
+
+#: Entry points of this group are functions like ``list_opts`` that return the
+#: options of a driver: [(group, options)].
+DRIVER_OPTIONS = "baremetal_backend.options"
 
 _DATABASE = "sqlite:///$state_path/baremetal.sqlite"
 
@@ -41,6 +57,21 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     return list(itertools.chain(own, database))
 
 
+def _driver_options() -> list[tuple[str, Sequence[cfg.Opt]]]:
+    """What installed drivers declare. Errors: ConfigurationError."""
+
+    def failed(_manager: Any, entry_point: Any, error: BaseException) -> None:
+        raise ConfigurationError(
+            f"{entry_point.value}: the options of this installed driver "
+            f"can't be loaded ({error}); repair or remove its package."
+        ) from error
+
+    found = stevedore.ExtensionManager(
+        DRIVER_OPTIONS, on_load_failure_callback=failed
+    )
+    return [declared for one in found for declared in one.plugin()]
+
+
 def read(argv: Sequence[str], version: str) -> cfg.ConfigOpts:
     """Options from the command line and the files that it names.
 
@@ -50,6 +81,8 @@ def read(argv: Sequence[str], version: str) -> cfg.ConfigOpts:
     conf = cfg.ConfigOpts()
     for group in _GROUPS:
         conf.register_opts(group.options(), group=group.GROUP)
+    for group, options in _driver_options():
+        conf.register_opts(options, group=group)
     conf.register_opts(db_options.database_opts, group="database")
     db_options.set_defaults(conf, connection=_DATABASE)
     log.register_options(conf)
@@ -79,6 +112,7 @@ __all__ = [
     "ConductorSettings",
     "ConfigurationError",
     "FakeSettings",
+    "MetricsSettings",
     "Settings",
     "list_opts",
     "read",

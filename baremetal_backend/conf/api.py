@@ -54,4 +54,10 @@ def options() -> list[cfg.Opt]:
             "other machines can reach. Whoever reaches it can erase every "
             "node; set this only where the network itself is the fence.",
         ),
+        cfg.IntOpt(
+            "ramdisk_heartbeat_timeout",
+            default=300,
+            min=1,
+            help="Seconds that a ramdisk is told to report within.",
+        ),
     ]

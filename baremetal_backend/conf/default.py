@@ -49,12 +49,44 @@ def options() -> list[cfg.Opt]:
             default=["fake-hardware"],
             help="Hardware types that nodes may have as their driver.",
         ),
+        cfg.StrOpt(
+            "rpc_transport",
+            default="none",
+            choices=[
+                (
+                    "none",
+                    "One process is API and conductor, and the only one on "
+                    "its database.",
+                ),
+                (
+                    "oslo",
+                    "Several processes on one database; oslo.messaging "
+                    "carries requests to the conductor that owns the node, "
+                    "through the broker of [DEFAULT]transport_url.",
+                ),
+            ],
+            help="How requests reach conductors.",
+        ),
         cfg.IntOpt(
             "graceful_shutdown_timeout",
             default=60,
+            mutable=True,
             min=0,
             help="Seconds that running operations have to end after SIGTERM "
             "or SIGINT. What is not done by then ends in a failure state at "
             "the next start.",
+        ),
+        cfg.StrOpt(
+            "notification_level",
+            choices=["debug", "info", "warning", "error", "critical"],
+            help="Announce changes of nodes by oslo.messaging notifications "
+            "of at least this severity; unset, none are sent. Where they go "
+            "says the group oslo_messaging_notifications; its driver is "
+            "messagingv2 unless it says otherwise.",
+        ),
+        cfg.ListOpt(
+            "versioned_notifications_topics",
+            default=["ironic_versioned_notifications"],
+            help="Topics of these notifications.",
         ),
     ]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the API may ask of a conductor.
 
-In one process the API holds the conductor itself
-(``baremetal_backend.conductor.service.ConductorService``); with several, a
-client with the same methods will carry the call to the conductor that owns
-the node. Hence: arguments and results are plain values (text, numbers,
-mappings of JSON, records of ``core.records``), never objects with behaviour.
+In one process the call reaches the conductor itself
+(``baremetal_backend.conductor.service.ConductorService``); with several,
+``rpc.router`` carries it to the conductor that owns the node. Hence:
+arguments and results are plain values (text, numbers, mappings of JSON,
+records of ``core.records`` and of this module), never objects with
+behaviour. ``rpc.wire`` reads the annotations.
 
 Rules of all methods:
 
@@ -30,6 +31,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from baremetal_backend.core.lanes import LaneFigures
 from baremetal_backend.core.records import Json, Node, ResourceKind
 
 
@@ -94,6 +96,41 @@ class ConductorInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodicTaskInfo:
+    """A periodic task of a conductor, and how its runs went."""
+
+    name: str
+    #: For people; None for a task that does not say.
+    purpose: str | None
+    #: Seconds.
+    spacing: float
+    enabled: bool
+    parallel: bool
+    #: ``skip`` or ``queue one``.
+    overrun: str
+    running: bool = False
+    runs: int = 0
+    failures: int = 0
+    consecutive_failures: int = 0
+    #: Runs that were due and did not take place.
+    missed: int = 0
+    last_started_at: str | None = None
+    last_ended_at: str | None = None
+    #: How long the last run took.
+    last_seconds: float | None = None
+    #: Seconds by which the last run began late.
+    lag: float | None = None
+    #: ``done`` or ``failed``.
+    last_result: str | None = None
+    #: What the last failure said; None once a run was done.
+    last_error: str | None = None
+    #: None: it is disabled, or it ended itself.
+    next_run_at: str | None = None
+    #: Of a task for nodes: looked_at, acted, skipped, failed, seconds.
+    last_report: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VendorMethod:
     """One method of a vendor interface, as ``vendor_passthru/methods``."""
 
@@ -126,6 +163,24 @@ class UpdateOptions:
     reset_interfaces: bool = False
     #: Interface fields that the request itself sets.
     named_interfaces: frozenset[str] = field(default_factory=frozenset)
+
+
+class ConductorDirectory(Protocol):
+    """Who serves what, as this process knows it. Asks nobody."""
+
+    def hardware_types(self) -> Sequence[HardwareTypeInfo]:
+        """The hardware types that conductors serve, by name."""
+        ...
+
+    def conductors(self) -> Sequence[ConductorInfo]:
+        """The conductors that are known, by host name."""
+        ...
+
+    def owner(
+        self, uuid: str, driver: str, conductor_group: str
+    ) -> str | None:
+        """Host of the conductor that serves the node, None if none does."""
+        ...
 
 
 class Conductor(Protocol):
@@ -202,6 +257,18 @@ class Conductor(Protocol):
         """Put a node into maintenance or take it out (also a locked one)."""
         ...
 
+    def break_lock(
+        self, node_id: str, reason: str, token: int | None = None
+    ) -> None:
+        """End the exclusive use that an operation has of a node.
+
+        What the operation writes afterwards is refused; a node that it left
+        in the middle of something fails as after the loss of its conductor.
+        ``reason`` is recorded. ``token``: only the lease with this number.
+        Errors: NodeNotLocked, LockChanged.
+        """
+        ...
+
     def validate_driver_interfaces(
         self, node_id: str
     ) -> Mapping[str, Validation]:
@@ -223,6 +290,32 @@ class Conductor(Protocol):
 
     def vif_list(self, node_id: str) -> Sequence[Mapping[str, Any]]:
         """The attached VIFs, each at least ``{"id": uuid}``."""
+        ...
+
+    # -- ramdisks -------------------------------------------------------------
+
+    def agent_token(self, node_id: str) -> str | None:
+        """A new secret with which the node's ramdisk proves who it is.
+
+        Given out once for each journey, until the node is switched; None:
+        somebody has it already. Errors: NodeNotFound (it is in a state in
+        which no ramdisk runs), NodeLocked.
+        """
+        ...
+
+    def heartbeat(
+        self,
+        node_id: str,
+        callback_url: str,
+        agent_token: str,
+        agent_version: str | None = None,
+    ) -> None:
+        """The node's ramdisk is there, under this URL.
+
+        Goes on with the node's journey if the deploy interface says so.
+        Errors: InvalidParameterValue (token), InvalidState (no ramdisk runs
+        in this state), UnsupportedDriverExtension, NodeLocked, NoFreeWorker.
+        """
         ...
 
     # -- management -----------------------------------------------------------
@@ -301,21 +394,16 @@ class Conductor(Protocol):
 
     # -- the service ----------------------------------------------------------
 
-    def hardware_types(self) -> Sequence[HardwareTypeInfo]:
-        """The enabled hardware types, by name."""
+    def lanes(self, host: str) -> Sequence[LaneFigures]:
+        """How busy the lanes of one conductor are.
+
+        Errors: ConductorNotFound.
+        """
         ...
 
-    def conductors(self) -> Sequence[ConductorInfo]:
-        """The conductors that are known, by host name."""
-        ...
+    def periodics(self, host: str) -> Sequence[PeriodicTaskInfo]:
+        """The periodic tasks of one conductor, by name.
 
-    def conductor_of(self, node: Node) -> str | None:
-        """Host of the conductor that serves this node, None if none does."""
-        ...
-
-    def conductor_for(self, driver: str, conductor_group: str) -> str | None:
-        """The same for a row of a list, from two of its columns.
-
-        With one conductor: its host when it serves ``driver`` and the group.
+        Errors: ConductorNotFound.
         """
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -76,7 +77,12 @@ class Http:
 class RunningBackend:
     """``python -m baremetal_backend.cmd.all_in_one`` on a free port."""
 
-    def __init__(self, directory: Path, **options: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        **options: Mapping[str, str],
+    ) -> None:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.http = Http(self.port)
@@ -109,6 +115,7 @@ class RunningBackend:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 cwd=Path(__file__).parents[2],
+                env={**os.environ, **(environment or {})},
             )
         try:
             until(self._ready, 60, "the service to be ready")

@@ -94,3 +94,71 @@ def test_every_option_is_listed_for_the_sample_file():
     assert {"DEFAULT", "api", "conductor", "fake", "database"} <= groups.keys()
     for options in groups.values():
         assert all(option.help for option in options)
+
+
+def test_priorities_of_steps_may_come_in_several_lines(tmp_path):
+    found = settings(
+        tmp_path,
+        "[conductor]\n"
+        "clean_step_priority_override = deploy.erase_devices:0\n"
+        "clean_step_priority_override = raid.x:5,bios.y:7\n"
+        "deploy_step_priority_override = deploy.deploy:80\n",
+    )
+    assert found.conductor.clean_step_priorities == {
+        "deploy.erase_devices": 0,
+        "raid.x": 5,
+        "bios.y": 7,
+    }
+    assert found.conductor.deploy_step_priorities == {"deploy.deploy": 80}
+    assert found.conductor.verify_step_priorities == {}
+
+
+@pytest.mark.parametrize(
+    "value", ["erase_devices:0", "a.b.c:1", "a.b:-1", "a.b:much", "a.b:1.5"]
+)
+def test_a_priority_that_means_nothing_is_refused(tmp_path, value):
+    with pytest.raises(ConfigurationError) as caught:
+        settings(
+            tmp_path, f"[conductor]\nclean_step_priority_override = {value}\n"
+        )
+    assert "clean_step_priority_override" in str(caught.value)
+
+
+def test_interfaces_are_enabled_and_chosen_by_type(tmp_path):
+    found = settings(
+        tmp_path,
+        "[DEFAULT]\nenabled_console_interfaces = no-console,fake\n"
+        "default_console_interface = no-console\n",
+    )
+    assert found.enabled_interfaces == {"console": ("no-console", "fake")}
+    assert found.default_interfaces == {"console": "no-console"}
+
+
+def test_every_option_is_known_by_its_name(tmp_path):
+    found = settings(
+        tmp_path,
+        "[DEFAULT]\nhost = c1\n[conductor]\nclean_callback_timeout = 5\n",
+    )
+    assert found.option("conductor.clean_callback_timeout") == 5
+    assert found.option("conductor.deploy_callback_timeout") == 1800
+    assert found.option("DEFAULT.host") == "c1"
+    with pytest.raises(KeyError):
+        found.option("conductor.colour")
+
+
+def test_options_do_not_show_in_a_log_line(tmp_path):
+    secret = "mysql://u:hunter2@h/db"
+    found = settings(tmp_path, f"[database]\nconnection = {secret}\n")
+    assert found.option("database.connection") == secret
+    assert "options" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [("", None, 9385), ("host_ip = 127.0.0.1\nport = 0\n", "127.0.0.1", 0)],
+)
+def test_figures_are_shown_only_where_it_is_asked_for(
+    tmp_path, text, host, port
+):
+    found = settings(tmp_path, f"[metrics]\n{text}")
+    assert (found.metrics.host_ip, found.metrics.port) == (host, port)
