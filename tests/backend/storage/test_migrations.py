@@ -152,6 +152,35 @@ def test_each_release_becomes_exactly_the_tables_that_the_code_uses(
     assert revision(database) == migrations.HEAD
 
 
+def described(database):
+    """All that SQLite knows of each table, whatever the order."""
+    with database.reading() as connection:
+        inspector = sa.inspect(connection)
+        return {
+            name: (
+                sorted(map(repr, inspector.get_columns(name))),
+                sorted(map(repr, inspector.get_indexes(name))),
+                sorted(map(repr, inspector.get_foreign_keys(name))),
+                sorted(map(repr, inspector.get_unique_constraints(name))),
+                inspector.get_pk_constraint(name),
+            )
+            for name in inspector.get_table_names()
+        }
+
+
+def test_a_new_sqlite_file_is_made_as_the_revisions_make_it(tmp_path):
+    made, brought = (
+        Database(f"sqlite:///{tmp_path}/{name}.sqlite")
+        for name in ("made", "brought")
+    )
+    upgrade(made)
+    bring_to(brought, "head")
+    assert described(made) == described(brought)
+    assert "alembic_version" in described(made)
+    made.close()
+    brought.close()
+
+
 def test_the_newest_revision_is_the_one_that_starts_look_for():
     script = ScriptDirectory.from_config(scripts())
     assert script.get_current_head() == migrations.HEAD
