@@ -18,9 +18,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
-from lab import client_files, mariadb, rabbitmq, running, warden
+from lab import (
+    client_files,
+    mariadb,
+    postgresql,
+    rabbitmq,
+    running,
+    warden,
+)
+from lab.bare_metal_cluster import BareMetalCluster
+from lab.bare_metal_cluster import Plan as ClusterPlan
 from lab.cloud import Cloud, Plan
+from lab.conductors_story import ConductorsStory
 from lab.operator_actions import FLAVOR, IMAGE
 from lab.ports import LOOPBACK
 from lab.processes import ProcessFailed
@@ -48,6 +59,12 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         help="start the cloud only; with --keep, to try things yourself",
     )
     parser.add_argument(
+        "--conductors",
+        action="store_true",
+        help="another story: three conductors and two API processes of the "
+        "bare metal service, one of which is killed",
+    )
+    parser.add_argument(
         "--state-dir",
         type=Path,
         metavar="DIR",
@@ -69,7 +86,7 @@ def main() -> None:
     screen = Screen()
     if arguments.stop:
         sys.exit(_stop(screen, arguments.stop))
-    for package in _missing_packages():
+    for package in _missing_packages(arguments.conductors):
         sys.exit(f"{package} is missing: sudo apt-get install {package}")
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = LOOPBACK
     # A Ctrl-C and a kill are the same to the blocks that clean up.
@@ -82,10 +99,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _missing_packages() -> list[str]:
+def _missing_packages(conductors: bool) -> list[str]:
+    database = postgresql if conductors else mariadb
     return [
         package.DEBIAN_PACKAGE
-        for package in (rabbitmq, mariadb)
+        for package in (rabbitmq, database)
         if not package.is_installed()
     ]
 
@@ -106,14 +124,12 @@ def _run(screen: Screen, arguments: argparse.Namespace) -> int:
         print(f"{arguments.state_dir} is not empty", file=sys.stderr)
         return 1
     status = 1
-    cloud = Cloud(Plan(with_api=True), directory, progress=screen.did)
+    stage = (_ConductorsStage if arguments.conductors else _CloudStage)(
+        screen, directory
+    )
     try:
-        _start(screen, cloud)
-        story = Story(cloud, screen)
-        if arguments.no_story:
-            story.prepare()
-        else:
-            story.play()
+        stage.start()
+        stage.play(arguments.no_story)
         status = 0
     except (StepFailed, ProcessFailed, TimedOut) as error:
         screen.heading("FAILED")
@@ -123,9 +139,9 @@ def _run(screen: Screen, arguments: argparse.Namespace) -> int:
         status = 130
     finally:
         if status == 0 and arguments.keep:
-            _keep(screen, cloud)
+            stage.keep()
         else:
-            _end(screen, cloud)
+            _end(screen, stage)
     if status:
         screen.say(f"The logs are in {directory / 'log'}")
     elif not arguments.keep and not arguments.state_dir:
@@ -141,33 +157,63 @@ def _state_dir(wanted: Path | None) -> Path | None:
     return None if any(wanted.iterdir()) else wanted.resolve()
 
 
-def _start(screen: Screen, cloud: Cloud) -> None:
-    screen.heading("Start a cloud")
-    screen.say(
-        f"""Real services, each a process of its own, on 127.0.0.1: RabbitMQ,
-        MariaDB, keystone, glance, neutron, placement, nova, and our bare
-        metal service. Their files, configuration and logs are in
-        {cloud.state_dir}."""
-    )
-    started = time.monotonic()
-    cloud.start()
-    screen.did(f"the cloud runs after {time.monotonic() - started:.0f} s")
+class _Stage(Protocol):
+    """What a story is played on."""
+
+    def start(self) -> None: ...
+
+    def play(self, only_prepare: bool) -> None: ...
+
+    def keep(self) -> None: ...
+
+    def stop(self) -> None: ...
 
 
-def _end(screen: Screen, cloud: Cloud) -> None:
-    started = time.monotonic()
-    cloud.stop()
-    screen.did(f"all stopped in {time.monotonic() - started:.1f} s")
+class _CloudStage:
+    """A private OpenStack."""
 
+    def __init__(self, screen: Screen, directory: Path) -> None:
+        self._screen = screen
+        self._cloud = Cloud(
+            Plan(with_api=True), directory, progress=screen.did
+        )
 
-def _keep(screen: Screen, cloud: Cloud) -> None:
-    if cloud.front is None:
-        raise RuntimeError("nobody can talk to a cloud without keystone")
-    openrc = client_files.write(cloud.state_dir, cloud.front.keystone)
-    cloud.crew.leave_running()
-    screen.heading("The cloud stays up")
-    screen.block(
-        f"""source {openrc}
+    def start(self) -> None:
+        self._screen.heading("Start a cloud")
+        self._screen.say(
+            f"""Real services, each a process of its own, on 127.0.0.1:
+            RabbitMQ, MariaDB, keystone, glance, neutron, placement, nova,
+            and our bare metal service. Their files, configuration and logs
+            are in {self._cloud.state_dir}."""
+        )
+        started = time.monotonic()
+        self._cloud.start()
+        self._screen.did(
+            f"the cloud runs after {time.monotonic() - started:.0f} s"
+        )
+
+    def play(self, only_prepare: bool) -> None:
+        story = Story(self._cloud, self._screen)
+        if only_prepare:
+            story.prepare()
+        else:
+            story.play()
+
+    def stop(self) -> None:
+        self._cloud.stop()
+
+    def keep(self) -> None:
+        cloud = self._cloud
+        if cloud.front is None:
+            raise RuntimeError("nobody can talk to a cloud without keystone")
+        openrc = client_files.write(cloud.state_dir, cloud.front.keystone)
+        cloud.crew.leave_running()
+        pids = [
+            str(cloud.compute(host).process.pid) for host in cloud.plan.hosts
+        ]
+        self._screen.heading("The cloud stays up")
+        self._screen.block(
+            f"""source {openrc}
 openstack compute service list
 openstack baremetal node list
 openstack baremetal node show {GROUP}-01
@@ -178,15 +224,66 @@ openstack server reboot --hard --wait mine
 openstack server delete --wait mine
 
 Edit peer_list: {cloud.nova.directory}/c1.conf (c2.conf, c3.conf), then:
-kill -HUP {" ".join(_pids(cloud))}
+kill -HUP {" ".join(pids)}
 Logs: {cloud.state_dir / "log"}
 
 Stop it: ./tools/demo --stop {cloud.state_dir}"""
-    )
+        )
 
 
-def _pids(cloud: Cloud) -> list[str]:
-    return [str(cloud.compute(host).process.pid) for host in cloud.plan.hosts]
+class _ConductorsStage:
+    """The bare metal service as several processes."""
+
+    def __init__(self, screen: Screen, directory: Path) -> None:
+        self._screen = screen
+        self._cluster = BareMetalCluster(
+            ClusterPlan(), directory, progress=screen.did
+        )
+
+    def start(self) -> None:
+        self._screen.heading("Start the bare metal service")
+        self._screen.say(
+            f"""Three conductors, two API processes, RabbitMQ and PostgreSQL,
+            each a process of its own, on 127.0.0.1. Their files,
+            configuration and logs are in {self._cluster.state_dir}."""
+        )
+        started = time.monotonic()
+        self._cluster.start()
+        self._screen.did(f"it runs after {time.monotonic() - started:.0f} s")
+
+    def play(self, only_prepare: bool) -> None:
+        if not only_prepare:
+            ConductorsStory(self._cluster, self._screen).play()
+
+    def stop(self) -> None:
+        self._cluster.stop()
+
+    def keep(self) -> None:
+        cluster = self._cluster
+        cluster.crew.leave_running()
+        data = cluster.leave_data()
+        pids = "\n".join(
+            f"{host}: {process.pid}"
+            for host, process in cluster.conductors.items()
+        )
+        self._screen.heading("The service stays up")
+        self._screen.block(
+            f"""export OS_AUTH_TYPE=none OS_ENDPOINT={cluster.api.url}
+openstack baremetal conductor list
+openstack baremetal node list --fields name conductor provision_state
+
+{pids}
+Logs: {cluster.state_dir / "log"}
+PostgreSQL's files, to be removed in the end: {data}
+
+Stop it: ./tools/demo --stop {cluster.state_dir}"""
+        )
+
+
+def _end(screen: Screen, stage: _Stage) -> None:
+    started = time.monotonic()
+    stage.stop()
+    screen.did(f"all stopped in {time.monotonic() - started:.1f} s")
 
 
 if __name__ == "__main__":

@@ -76,6 +76,12 @@ class PostgreSQL:
         self._crew = crew
         self._password = secrets.token_hex(12)
         self._directory = _own_directory(crew.state_dir)
+        self._removal = partial(
+            shutil.rmtree, self._directory, ignore_errors=True
+        )
+        if self._directory.parent != crew.state_dir:
+            # A server that still runs ends by itself once its files are gone.
+            atexit.register(self._removal)
         self._data = self._directory / "data"
         self._initdb = [*_as_user(), str(programs / "initdb")]
         self.process = crew.process(
@@ -119,6 +125,11 @@ class PostgreSQL:
             ],
         )
         self.process.start()
+
+    def leave_running(self) -> Path:
+        """Keep the data when this process ends; return their directory."""
+        atexit.unregister(self._removal)
+        return self._directory
 
     def restart(self) -> None:
         """End all connections at once, and serve again; blocks."""
@@ -194,8 +205,6 @@ def _own_directory(state_dir: Path) -> Path:
         directory.mkdir(mode=0o700, exist_ok=True)
         return directory
     directory = Path(tempfile.mkdtemp(prefix="lab-postgresql-"))
-    # A server that runs still ends by itself once its files are gone.
-    atexit.register(partial(shutil.rmtree, directory, ignore_errors=True))
     _give(directory)
     return directory
 
