@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -47,12 +47,13 @@ class Configuration:
         self.settings: Settings = conf.settings(self.options)
         log.setup(self.options, conf.PROJECT)
 
-    def again(self) -> Settings:
+    def again(self, check: Callable[[Settings], None]) -> Settings:
         """Read the files anew: mutable options as they are there, all others
-        as they were. Errors: ConfigurationError; nothing is changed then.
+        as they were. Errors: ConfigurationError, also ``check``'s; nothing is
+        changed then.
         """
         # A copy is checked first: what mutates can't be taken back.
-        conf.settings(conf.read(self._arguments, version()))
+        check(conf.settings(conf.read(self._arguments, version())))
         try:
             # Says which immutable options were changed in vain, and lets
             # the log follow its own options.
@@ -94,12 +95,14 @@ def run(runtime: Runtime) -> int:
     except ConfigurationError as error:
         return refuse(error)
     runtime.wait()
-    if not runtime.stop() or _threads_are_left():
+    idle = runtime.stop()
+    code = 1 if runtime.failed else 0
+    if not idle or _threads_are_left():
         # What hangs in a driver would keep the interpreter for ever.
         logging.shutdown()
         sys.stderr.flush()
-        os._exit(0)
-    return 0
+        os._exit(code)
+    return code
 
 
 def _threads_are_left() -> bool:

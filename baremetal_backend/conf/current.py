@@ -22,6 +22,7 @@ class Current:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._followers: list[Callable[[Settings], None]] = []
+        self._checks: list[Callable[[Settings], object]] = []
         self._lock = threading.Lock()
 
     @property
@@ -29,10 +30,23 @@ class Current:
         """The snapshot in force."""
         return self._settings
 
-    def follow(self, tell: Callable[[Settings], None]) -> None:
-        """Call ``tell`` with each new snapshot, in the reloading thread."""
+    def follow(
+        self,
+        tell: Callable[[Settings], None],
+        check: Callable[[Settings], object] = lambda settings: None,
+    ) -> None:
+        """Call ``tell`` with each new snapshot, in the reloading thread.
+
+        ``check`` sees it before, and may refuse it: ConfigurationError.
+        """
         with self._lock:
             self._followers.append(tell)
+            self._checks.append(check)
+
+    def check(self, settings: Settings) -> None:
+        """Ask all followers. Errors: ConfigurationError."""
+        for check in tuple(self._checks):
+            check(settings)
 
     def swap(self, settings: Settings) -> None:
         """Put a new snapshot into force; a follower's failure is its own."""

@@ -61,8 +61,8 @@ class Around:
     clock: Callable[[], float]
     #: The oslo.config object, for libraries that read it themselves.
     options: Any
-    #: Ends the process.
-    ask_stop: Callable[[], None]
+    #: Ends the process as failed.
+    give_up: Callable[[], None]
     #: Whether somebody asked for the end.
     stopping: Callable[[], bool]
     #: Gets what stops each part, in the order of the start.
@@ -170,7 +170,9 @@ class ConductorProcess:
 
         self._periodics = make_periodics(context, owns)
         self._periodics.collect()
-        self._around.current.follow(self._periodics.reload)
+        self._around.current.follow(
+            self._periodics.reload, self._periodics.planned
+        )
         self._around.metrics.add(figures(context.periodic_statistics))
         self._around.metrics.add(lane_figures.figures(self._parts.lanes))
         return self._periodics
@@ -223,7 +225,7 @@ class ConductorProcess:
             one.node_uuid for one in tasks.stalled()
         )
         mine.after_beat = tasks.watch
-        mine.on_replaced = around.ask_stop
+        mine.on_replaced = around.give_up
         mine.on_lost = lost
         directory.on_change = successor.ask
         directory.on_look = successor.end_silent

@@ -57,11 +57,12 @@ class Runtime:
         serves: Serves = Serves.ALL,
         *,
         options: Any = None,
-        reread: Callable[[], Settings] | None = None,
+        reread: Callable[[Callable[[Settings], None]], Settings] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``options``: the oslo.config object, for libraries that read it
-        themselves; ``reread``: the settings anew, for a reload."""
+        themselves; ``reread``: the settings anew, for a reload, unless what
+        it is given refuses them."""
         self._current = Current(settings)
         self._serves = serves
         self._options = options
@@ -71,6 +72,8 @@ class Runtime:
         # A queue that signal handlers may write to.
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stopping = False
+        #: Whether the process ended for another reason than being asked to.
+        self.failed = False
         self._transport: Any = None
         self._metrics = Metrics(settings.metrics)
         self._conductor: ConductorProcess | None = None
@@ -133,7 +136,7 @@ class Runtime:
                 metrics=self._metrics,
                 clock=self._clock,
                 options=self._options,
-                ask_stop=self.ask_stop,
+                give_up=self._give_up,
                 stopping=lambda: self._stopping,
                 cleanup=self._cleanup,
             )
@@ -206,6 +209,10 @@ class Runtime:
         self._stopping = True
         self._asked.put("stop")
 
+    def _give_up(self) -> None:
+        self.failed = True
+        self.ask_stop()
+
     def ask_reload(self) -> None:
         """Read the configuration again. Safe in a signal handler."""
         self._asked.put("reload")
@@ -225,7 +232,7 @@ class Runtime:
         if self._reread is None:
             return
         try:
-            settings = self._reread()
+            settings = self._reread(self._current.check)
         except ConfigurationError as error:
             LOG.error(
                 "The new configuration is refused, the former one stays in "

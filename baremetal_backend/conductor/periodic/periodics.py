@@ -24,6 +24,7 @@ from baremetal_backend.conductor.own_nodes import OwnNodes, Owns
 from baremetal_backend.conductor.parts import Context
 from baremetal_backend.conductor.periodic.collect import (
     Found,
+    Key,
     collect,
     describe,
     plan,
@@ -32,7 +33,8 @@ from baremetal_backend.conductor.periodic.driver_calls import DriverCalls
 from baremetal_backend.conductor.periodic.scheduler import Call, Scheduler
 from baremetal_backend.conductor.periodic.threads import PeriodicThreads
 from baremetal_backend.conductor.waiting_timeouts import WaitingTimeouts
-from baremetal_backend.conf.settings import ConfigurationError, Settings
+from baremetal_backend.conf.settings import Settings
+from baremetal_backend.core.schedule import Plan
 from baremetal_backend.storage.node_scan import NodeScan
 
 LOG = logging.getLogger(__name__)
@@ -96,20 +98,16 @@ class Periodics:
         """Begin to run what was collected."""
         self._thread.start()
 
-    def reload(self, settings: Settings) -> None:
-        """The configuration was read again.
+    def planned(self, settings: Settings) -> list[tuple[Key, Plan]]:
+        """When each task would run. Errors: ConfigurationError."""
+        return [
+            (found.key, plan(found, settings.option))
+            for found in self.scheduler.tasks
+        ]
 
-        An option that a task can't use is logged; all plans stay then.
-        """
-        try:
-            plans = [
-                (found.key, plan(found, settings.option))
-                for found in self.scheduler.tasks
-            ]
-        except ConfigurationError as error:
-            LOG.error("%s All periodic tasks run as before.", error)
-            return
-        self.scheduler.replan(plans)
+    def reload(self, settings: Settings) -> None:
+        """The configuration was read again. Errors: as ``planned``."""
+        self.scheduler.replan(self.planned(settings))
 
     def close(self) -> None:
         """Begin nothing more."""

@@ -90,14 +90,32 @@ def test_a_limit_that_is_changed_is_heeded_at_the_next_look(world, timeouts):
     assert timeouts.after(11).acted == 1
 
 
-def test_nodes_in_maintenance_and_in_use_are_left_alone(world, timeouts):
+def test_nodes_in_maintenance_are_left_alone(world, timeouts):
     world.node("clean wait", maintenance=True, provision_updated_at=SINCE)
+    timeouts.after(0)
+    assert timeouts.after(1e6) == Report(looked_at=0)
+
+
+def test_a_node_in_use_is_left_alone_but_its_time_goes_on(world, timeouts):
     used = world.node("clean wait", provision_updated_at=SINCE)
     with world.tasks.exclusive(used.uuid, "a call"):
         timeouts.after(0)
-        assert timeouts.after(1e6) == Report(looked_at=0)
-    # Its time begins when it is free again.
-    assert timeouts.after(2e6) == Report(looked_at=1)
+        assert timeouts.after(1e6) == Report(looked_at=1, skipped=1)
+    assert timeouts.after(1e6 + 1) == Report(looked_at=1, acted=1)
+    world.idle()
+    assert world.get(used).provision_state == "clean failed"
+
+
+def test_a_poll_that_has_the_node_at_each_look_keeps_it_not_for_ever(
+    world, timeouts
+):
+    world.set_conductor(background_lease_limit=0.0)
+    used = world.node("clean wait", provision_updated_at=SINCE)
+    with world.tasks.try_exclusive(used.uuid, "a poll"):
+        timeouts.after(0)
+    with world.tasks.try_exclusive(used.uuid, "a poll"):
+        assert timeouts.after(100) == Report(looked_at=1, acted=1)
+        assert world.get(used).provision_state == "clean failed"
 
 
 def test_a_heartbeat_in_the_last_moment_wins(world, timeouts):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import threading
 
 import pytest
@@ -153,14 +152,14 @@ def test_a_reload_changes_spacing_and_enablement(stage):
     assert (info.enabled, info.next_run_at) == (False, None)
 
 
-def test_a_reload_with_a_bad_value_changes_nothing(stage, caplog):
+def test_a_bad_value_is_refused_before_anything_is_reloaded(stage):
     stage.start()
     stage.configure(interval="often")
-    stage.periodics.reload(stage.world.settings)
-    (error,) = [r for r in caplog.records if r.levelno == logging.ERROR]
-    assert error.getMessage() == (
+    with pytest.raises(ConfigurationError) as refused:
+        stage.periodics.planned(stage.world.settings)
+    assert str(refused.value) == (
         "[raid_tasks]interval: periodic task raid.tasks.by_option needs a "
-        'number of seconds, not "often". All periodic tasks run as before.'
+        'number of seconds, not "often".'
     )
     stage.calls.wait("by_option", 2)
 
