@@ -80,7 +80,7 @@ class Figures:
     way: str
     looked_at: int
     queries: int
-    #: Of the fastest run: others on the machine only make it slower.
+    #: Of the fastest run.
     seconds: float
     median: float
 
@@ -121,7 +121,7 @@ def main() -> int:
             f"{one.seconds:8.3f} {one.median:7.3f}"
         )
     met = all(
-        one.queries <= GOAL_QUERIES and one.seconds < GOAL_SECONDS
+        one.queries <= GOAL_QUERIES and one.median < GOAL_SECONDS
         for one in table[:2]
     )
     print(
