@@ -75,7 +75,7 @@ def open_database(settings: Settings, cleanup: ExitStack) -> Database:
             "such as pip install 'nova-ironic-partition[mariadb]' or "
             "'nova-ironic-partition[postgresql]'."
         ) from error
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:
         text = str(error).splitlines()[0]
         raise ConfigurationError(
             f"[database]connection: {text}; write it like "

@@ -13,20 +13,25 @@ Work that lost its node goes no further than to its next pause or write.
 from __future__ import annotations
 
 import logging
+import math
+from typing import TypeVar
 
 from baremetal_backend.conductor.held_node import Surroundings, TaskNode
 from baremetal_backend.conductor.occupancy import Stay
 from baremetal_backend.conductor.operation import Decision, End, Operation
 from baremetal_backend.core.errors import (
     BackendError,
+    InternalError,
     LeaseLost,
     NodeNotFound,
     StorageUnavailable,
 )
-from baremetal_backend.drivers.base import Steps
+from baremetal_backend.drivers.base import Pause, Steps
 from baremetal_backend.storage import Lost
 
 LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # Seconds between two tries to write an end: doubled up to this.
 _LONGEST_RETRY = 30.0
@@ -76,7 +81,7 @@ class Course:
         """The work, with its end or its failure as a decision."""
         task, operation = self._task, self._operation
         try:
-            end = (yield from operation.work(task)) or End()
+            end = (yield from _checked(operation.work(task))) or End()
             return operation.end(task.node, end, self._around.now)
         except LeaseLost as error:
             sentence = error.message
@@ -88,8 +93,11 @@ class Course:
                 operation.name,
                 sentence,
             )
-        except Exception as error:
-            sentence = f"{type(error).__name__}: {error}"
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            # A driver's library may raise SystemExit or CancelledError.
+            sentence = _sentence(error)
             LOG.exception(
                 "Node %s: %s failed with a fault of the software.",
                 task.node.uuid,
@@ -121,7 +129,10 @@ class Course:
         self._conclude(self._failure(reason))
 
     def _conclude(self, decision: Decision, wait: float = 1.0) -> None:
-        """Write the end and give the node back; until it is written."""
+        """Write the end and give the node back; until it is written.
+
+        An end that can't be stored is a failure.
+        """
         node, operation = self._task.node, self._operation
         try:
             result = self._around.storage.leases.give_back(
@@ -151,6 +162,19 @@ class Course:
                 lambda: self._conclude(decision, longer),
             )
             return
+        except Exception as error:
+            LOG.exception(
+                "Node %s: the end of %s can't be stored.",
+                node.uuid,
+                operation.name,
+            )
+            failure = self._failure(ascii(_sentence(error)))
+            self._lane.later(
+                self._around.timer,
+                wait,
+                lambda: self._conclude(failure, min(2 * wait, _LONGEST_RETRY)),
+            )
+            return
         else:
             if isinstance(result, Lost):
                 LOG.error(
@@ -163,3 +187,39 @@ class Course:
             else:
                 LOG.info("Node %s: %s", node.uuid, decision.reason)
         self._stay.leave()
+
+
+def _checked(steps: Steps[T]) -> Steps[T]:
+    """The same work, without pauses that would never end.
+
+    Errors: InternalError.
+    """
+    try:
+        while True:
+            try:
+                pause = next(steps)
+            except StopIteration as stop:
+                found: T = stop.value
+                return found
+            if not _is_pause(pause):
+                raise InternalError(
+                    f"The driver yielded {pause!r}; only a pause of some "
+                    "seconds means something."
+                )
+            yield pause
+    finally:
+        steps.close()
+
+
+def _is_pause(found: object) -> bool:
+    return (
+        isinstance(found, Pause)
+        and isinstance(found.seconds, int | float)
+        and math.isfinite(found.seconds)
+    )
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, BackendError):
+        return error.message
+    return f"{type(error).__name__}: {error}"

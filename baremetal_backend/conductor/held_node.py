@@ -2,7 +2,8 @@
 """A node in exclusive use, as the work on it sees it.
 
 Every write names the lease that the work has, and is refused once that lease
-ended: the work then ends as well.
+ended: the work then ends as well. A database that restarts holds the work up,
+and does not end it.
 """
 
 from __future__ import annotations
@@ -19,14 +20,21 @@ from baremetal_backend.conductor.operation import transition_changes
 from baremetal_backend.conductor.timer import Timer
 from baremetal_backend.conductor.workers import Lanes
 from baremetal_backend.conf.settings import ConductorSettings
-from baremetal_backend.core.errors import LeaseLost
+from baremetal_backend.core.errors import (
+    LeaseLost,
+    ResourceNotFound,
+    StorageUnavailable,
+)
 from baremetal_backend.core.records import HistoryEvent, Holder, Node
 from baremetal_backend.core.states import process_event
 from baremetal_backend.core.timestamps import timestamp
 from baremetal_backend.drivers.loader import Driver, Registry
-from baremetal_backend.storage import Lost, Storage
+from baremetal_backend.storage import Changed, Lost, Storage
 
 LOG = logging.getLogger(__name__)
+
+# Seconds between the tries of a write, beside those of the storage itself.
+_AGAIN_AFTER = (1.0, 2.0, 5.0, 10.0, 10.0, 10.0, 10.0, 10.0)
 
 
 def always_active() -> None:
@@ -52,6 +60,8 @@ class Surroundings:
     #: Seconds after which a lease that is not renewed is shown as expired.
     lease_seconds: float = 60.0
     monotonic: Callable[[], float] = time.monotonic
+    #: Blocks a thread for seconds.
+    sleep: Callable[[float], object] = time.sleep
 
     @property
     def host(self) -> str:
@@ -144,14 +154,48 @@ class TaskNode:
     ) -> Node:
         if self._stay.ended:
             raise self._refused(changes)
-        result = self._around.storage.nodes.change(
-            self._node.uuid, changes, token=self._token, event=event
-        )
+        result = self._stored(changes, event)
         if isinstance(result, Lost):
             raise self._refused(changes)
         self._stay.last_sign = self._around.monotonic()
         self._node = result.record
         return self._node
+
+    def _stored(
+        self, changes: Mapping[str, Any], event: HistoryEvent | None
+    ) -> Changed[Node] | Lost[Node]:
+        """Write once, whenever the database answers.
+
+        Errors: StorageUnavailable, after a minute or two; NodeNotFound.
+        """
+        nodes, tried = self._around.storage.nodes, False
+        for pause in (*_AGAIN_AFTER, None):
+            try:
+                if tried and event is not None and self._happened(event):
+                    return Changed(nodes.get(self._node.uuid))
+                return nodes.change(
+                    self._node.uuid, changes, token=self._token, event=event
+                )
+            except StorageUnavailable as error:
+                if pause is None:
+                    raise
+                LOG.warning(
+                    "Node %s: %s waits for the database: %s",
+                    self._node.uuid,
+                    self._stay.purpose,
+                    error.message,
+                )
+            self._around.sleep(pause)
+            tried = True
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _happened(self, event: HistoryEvent) -> bool:
+        """Whether a write took place whose answer was lost."""
+        try:
+            self._around.storage.history.get(event.node_uuid, event.uuid)
+        except ResourceNotFound:
+            return False
+        return True
 
     def _refused(self, changes: Mapping[str, Any]) -> LeaseLost:
         LOG.warning(

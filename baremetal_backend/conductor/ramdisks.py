@@ -3,7 +3,8 @@
 
 A ramdisk asks for a token once and shows it with each heartbeat. Only a digest
 of the token is stored. The deploy interface decides what a heartbeat means;
-what is on its way then goes on, or fails, as after any other report.
+what is on its way then goes on, or fails, as after any other report. However
+many ramdisks report, they take no hand from clients, and refuse no request.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from baremetal_backend.core.errors import (
     NodeNotFound,
 )
 from baremetal_backend.core.journey import AGENT_URL, TOKEN
+from baremetal_backend.core.lanes import BACKGROUND
 from baremetal_backend.core.records import Node
 from baremetal_backend.core.states import RAMDISK_STATES, STATES, Kind
 
@@ -30,7 +32,8 @@ class Ramdisks(Part):
 
     def agent_token(self, node_id: str) -> str | None:
         """See ``rpc.interface.Conductor``."""
-        with self._context.tasks.exclusive(node_id, "lookup") as task:
+        tasks = self._context.tasks
+        with tasks.exclusive(node_id, "lookup", BACKGROUND) as task:
             node = task.node
             # Whoever asks is not known: he learns nothing about others.
             if node.provision_state not in RAMDISK_STATES:
@@ -56,7 +59,8 @@ class Ramdisks(Part):
         """See ``rpc.interface.Conductor``."""
         _check(self._context.storage.nodes.get(node_id), agent_token)
         over, failure = False, None
-        with self._context.tasks.exclusive(node_id, "heartbeat") as task:
+        tasks = self._context.tasks
+        with tasks.exclusive(node_id, "heartbeat", BACKGROUND) as task:
             _check(task.node, agent_token)
             noted = {
                 AGENT_URL: callback_url,

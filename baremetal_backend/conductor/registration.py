@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baremetal_backend.conf.settings import ConfigurationError, Settings
-from baremetal_backend.core.conductors import GONE
+from baremetal_backend.core.conductors import ACTIVE, DRAINING, GONE
 from baremetal_backend.core.errors import (
     BackendError,
     ConductorDemoted,
@@ -71,6 +71,9 @@ class Registration:
         self._renewed: float | None = None
         self._warned = False
         self._left = False
+        self._draining = False
+        # Whether the row says that it drains.
+        self._drained = False
         self._stop = threading.Event()
         #: Uuids of nodes whose work gives no sign of life.
         self.silent_nodes: Callable[[], tuple[str, ...]] = tuple
@@ -138,6 +141,7 @@ class Registration:
             incarnation=self._holder.incarnation,
             conductor_group=self._settings.conductor_group,
             hardware_types=described(self._around.registry),
+            state=DRAINING if self._draining else ACTIVE,
             process=str(self._around.process),
             registered_at=now,
             renewed_at=now,
@@ -265,6 +269,8 @@ class Registration:
             if not was_active:
                 LOG.warning("Conductor %s is active again.", self._host)
             self._warned = False
+            if self._draining and not self._drained:
+                self.drain()
         elif not self._left:
             self._come_back()
 
@@ -297,9 +303,13 @@ class Registration:
     # -- going ----------------------------------------------------------------
 
     def drain(self) -> None:
-        """Leave the rings; what is running may go on."""
+        """Leave the rings; what is running may go on.
+
+        Said again with each beat until the database has heard it.
+        """
+        self._draining = True
         try:
-            self._conductors.drain(self._holder)
+            self._drained = self._conductors.drain(self._holder)
         except StorageUnavailable as error:
             LOG.error("Can't say that %s stops: %s", self._host, error)
 

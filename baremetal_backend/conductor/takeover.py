@@ -154,7 +154,11 @@ class Takeover:
         repairs = []
         for node in nodes:
             cause = f"Conductor {holders[node.uuid] or 'unknown'} stopped"
-            plan = recover(node, cause, now) or _only_a_lease(cause)
+            try:
+                plan = recover(node, cause, now) or _only_a_lease(cause)
+            except Exception:
+                LOG.exception("Node %s: can't be taken over.", node.uuid)
+                continue
             plans[node.uuid] = plan
             repairs.append(self._written(node, plan, now))
         done = self._around.storage.orphans.repair(repairs)
@@ -194,6 +198,9 @@ class Takeover:
                     LOG.info("Node %s: waits: %s", found, error.message)
                     return
                 self._give_up(node, error.message)
+            except Exception as error:
+                LOG.exception("Node %s: was not begun again.", node.uuid)
+                self._give_up(node, f"{type(error).__name__}: {error}")
             del self._waiting[found]
 
     def _give_up(self, node: Node, sentence: str) -> None:

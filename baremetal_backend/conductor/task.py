@@ -232,19 +232,23 @@ class TaskManager:
     # -- short operations -----------------------------------------------------
 
     @contextmanager
-    def exclusive(self, node_id: str, purpose: str) -> Iterator[TaskNode]:
+    def exclusive(
+        self, node_id: str, purpose: str, lane: LaneName = OPERATOR
+    ) -> Iterator[TaskNode]:
         """The node for a short call in the caller's thread.
 
-        Errors: as ``spawn_after``; what happens inside is the caller's.
+        ``lane``: whose place it takes; a client's request takes the node away
+        from background work that has it for too long. Errors: as
+        ``spawn_after``; what happens inside is the caller's.
         """
-        with self._reserve(node_id, purpose) as task:
+        with self._reserve(node_id, purpose, lane) as task:
             yield task
 
-    def _reserve(self, node_id: str, purpose: str) -> ShortUse:
+    def _reserve(self, node_id: str, purpose: str, lane: LaneName) -> ShortUse:
         for node in self.attempts(node_id):
             if node.reservation is not None:
                 continue
-            use = self._use(node, purpose, OPERATOR)
+            use = self._use(node, purpose, lane)
             if isinstance(use, ShortUse):
                 return use
         raise AssertionError("unreachable")  # pragma: no cover

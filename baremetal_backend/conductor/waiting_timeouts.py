@@ -39,14 +39,14 @@ class WaitingTimeouts:
     def end_waits(self, manager: Manager, context: Any) -> Report:
         """Fail nodes that waited too long.
 
-        Nodes in maintenance and nodes in use are left alone, and their time
-        begins anew afterwards.
+        Nodes in maintenance are left alone, and their time begins anew
+        afterwards. The time of nodes in use goes on: a poll that has a node
+        at each look must not keep it waiting for ever.
         """
         began = now = self._monotonic()
         rows = manager.nodes(
             filters={
                 "provision_state_in": TIMED,
-                "reserved": False,
                 "maintenance": False,
             },
             fields=("provision_state", "provision_updated_at"),

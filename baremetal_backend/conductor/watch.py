@@ -4,6 +4,8 @@
 An operation that hangs is failed by somebody else, with the lease that it
 has; when its thread wakes up it finds that lease ended. An operation whose
 lease was ended by another process is kept from going on with the hardware.
+A lease of this process that no operation has (the database took it, and could
+not say so) is ended, and its node repaired.
 """
 
 from __future__ import annotations
@@ -13,8 +15,11 @@ import threading
 
 from baremetal_backend.conductor.held_node import Surroundings
 from baremetal_backend.conductor.occupancy import Occupancy, Stay
-from baremetal_backend.core.errors import StorageUnavailable
+from baremetal_backend.core.errors import NodeNotFound, StorageUnavailable
 from baremetal_backend.core.leases import Stalled
+from baremetal_backend.core.records import Lease
+from baremetal_backend.core.takeover import recover
+from baremetal_backend.storage import Changed
 
 LOG = logging.getLogger(__name__)
 
@@ -26,6 +31,7 @@ class Watch:
         self, surroundings: Surroundings, occupancy: Occupancy
     ) -> None:
         self._around = surroundings
+        self._nodes = surroundings.storage.nodes
         self._leases = surroundings.storage.leases
         self._lanes = surroundings.lanes
         self._occupancy = occupancy
@@ -38,16 +44,17 @@ class Watch:
         Quick: what waits for the database is left to the background lane.
         """
         self.end_stalled()
-        if self._occupancy.running and self._dropping.acquire(blocking=False):
+        if self._dropping.acquire(blocking=False):
             try:
-                self._lanes.background.go_on(self._drop_lost)
+                self._lanes.background.go_on(self._compare)
             except BaseException:
                 self._dropping.release()
                 raise
 
-    def _drop_lost(self) -> None:
+    def _compare(self) -> None:
         try:
             self.drop_lost()
+            self.end_abandoned()
         except StorageUnavailable as error:
             LOG.debug("Lost leases are looked for later: %s", error.message)
         finally:
@@ -92,3 +99,38 @@ class Watch:
         ours = self._leases.of_incarnation(incarnation)
         held = {(lease.node_uuid, lease.token) for lease in ours}
         return self._occupancy.evict_others(stays, held)
+
+    def end_abandoned(self) -> int:
+        """End leases of this process that no operation has; how many.
+
+        Errors: StorageUnavailable.
+        """
+        incarnation = self._around.identity().incarnation
+        ours = self._leases.of_incarnation(incarnation)
+        # Looked at afterwards: an operation is there before it has a lease,
+        # and until its lease is given back.
+        present = {stay.node_uuid for stay in self._occupancy.stays()}
+        abandoned = [one for one in ours if one.node_uuid not in present]
+        return sum(map(self._ended, abandoned))
+
+    def _ended(self, lease: Lease) -> bool:
+        try:
+            node = self._nodes.get(lease.node_uuid)
+            cause = f"Conductor {lease.holder} lost sight of {lease.purpose}"
+            plan = recover(node, cause, self._around.now, may_resume=False)
+            if plan is None or node.lease_token != lease.token:
+                return False
+            result = self._leases.give_back(
+                node.uuid,
+                lease.token,
+                plan.changes,
+                self._around.event(
+                    node, "lock", plan.reason, failed=plan.work_lost
+                ),
+                seen_version=node.version,
+            )
+        except NodeNotFound:
+            return False
+        if isinstance(result, Changed):
+            LOG.error("Node %s: %s", node.uuid, plan.reason)
+        return isinstance(result, Changed)

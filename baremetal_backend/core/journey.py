@@ -74,11 +74,17 @@ def index(node: Node, kind: StepKind) -> int | None:
 
 
 def present(node: Node) -> PlannedStep | None:
-    """The step that the node's state is about; None without one."""
+    """The step that the node's state is about; None without one.
+
+    None as well for a plan that can't be read: a node can fail all the same.
+    """
     row = STATES.get(node.provision_state)
     if row is None or row.steps is None:
         return None
-    steps, place = plan(node, row.steps), index(node, row.steps)
+    try:
+        steps, place = plan(node, row.steps), index(node, row.steps)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
     if place is None or not 0 <= place < len(steps):
         return None
     return steps[place]

@@ -4,9 +4,10 @@
 A record travels as the mapping of its fields; what comes back is made from
 the annotations of ``rpc.interface.Conductor``. Fields that one side does not
 know are left out or get their defaults, so that two releases understand each
-other while one replaces the other. Where a result may be of any type, a
-record is marked with its name. An error travels with its class and all that
-it knows, and is raised again as that class.
+other while one replaces the other. Where a result may be of any type, its
+record's name travels beside it, since users' values may look like anything.
+An error travels with its class and all that it knows, and is raised again as
+that class.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from baremetal_backend.core import errors, records
 from baremetal_backend.core.errors import BackendError, InternalError
 from baremetal_backend.rpc.interface import Conductor
 
-_RECORD = "__record__"
 _RECORDS: Mapping[str, type[Any]] = {
     name: found
     for name in records.__all__
@@ -32,27 +32,26 @@ _RECORDS: Mapping[str, type[Any]] = {
 }
 
 
-def encode(value: Any, marked: bool = False) -> Any:
-    """JSON for a value. ``marked``: records say what they are."""
+def encode(value: Any) -> Any:
+    """JSON for a value."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {
-            f.name: encode(getattr(value, f.name), marked)
+        return {
+            f.name: encode(getattr(value, f.name))
             for f in dataclasses.fields(value)
         }
-        return {_RECORD: type(value).__name__, **fields} if marked else fields
     if isinstance(value, Mapping):
-        return {str(k): encode(v, marked) for k, v in value.items()}
+        return {str(k): encode(v) for k, v in value.items()}
     if isinstance(value, frozenset | set):
-        return sorted(encode(v, marked) for v in value)
+        return sorted(encode(v) for v in value)
     if isinstance(value, list | tuple):
-        return [encode(v, marked) for v in value]
+        return [encode(v) for v in value]
     return value
 
 
 def decode(value: Any, hint: Any) -> Any:
     """The value that the annotation ``hint`` promises, from its JSON."""
     if hint is Any or hint is None:
-        return _unmarked(value)
+        return value
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         return _decode_union(value, typing.get_args(hint))
@@ -85,17 +84,6 @@ def _record(value: Mapping[str, Any], cls: type[Any]) -> Any:
     return cls(
         **{k: decode(v, hints[k]) for k, v in value.items() if k in hints}
     )
-
-
-def _unmarked(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        cls = _RECORDS.get(value.get(_RECORD, ""))
-        if cls is not None:
-            return _record(value, cls)
-        return {k: _unmarked(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_unmarked(v) for v in value]
-    return value
 
 
 @functools.cache
@@ -146,7 +134,10 @@ def decode_arguments(
 def encode_result(method: str, value: Any) -> dict[str, Any]:
     """What a method returned, as JSON."""
     _, hints = _method(method)
-    return {"result": encode(value, marked=hints.get("return") is Any)}
+    answer = {"result": encode(value)}
+    if hints.get("return") is Any and type(value).__name__ in _RECORDS:
+        answer["record"] = type(value).__name__
+    return answer
 
 
 def encode_error(error: BackendError) -> dict[str, Any]:
@@ -170,7 +161,8 @@ def opened(method: str, answer: Mapping[str, Any]) -> Any:
     if "error" in answer:
         raise _error(answer["error"])
     _, hints = _method(method)
-    return decode(answer.get("result"), hints.get("return"))
+    hint = _RECORDS.get(answer.get("record", ""), hints.get("return"))
+    return decode(answer.get("result"), hint)
 
 
 def _error(told: Mapping[str, Any]) -> BackendError:

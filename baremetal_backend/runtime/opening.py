@@ -42,4 +42,6 @@ def open_storage(
     if settings.notification_level is not None:
         least = Severity[settings.notification_level.upper()]
         announcing = Announcing(settings.host, least)
-    return Storage(database, clock, announcing)
+    storage = Storage(database, clock, announcing)
+    cleanup.callback(storage.close)
+    return storage

@@ -46,7 +46,9 @@ class Storage:
         self.outbox = Outbox(database, announcing, clock)
         self.nodes = Nodes(database, self.history, self.outbox, clock)
         self.leases = Leases(database, self.nodes, clock)
-        self.conductors = Conductors(database)
+        # A beat must not queue behind what else needs connections.
+        self._apart = database.apart()
+        self.conductors = Conductors(self._apart)
         self.orphans = Orphans(database, self.history, self.outbox)
         self.ports: Collection[Port] = Collection(
             database, tables.PORTS, Port, "port", clock
@@ -85,6 +87,7 @@ class Storage:
 
     def close(self) -> None:
         """Give back all connections."""
+        self._apart.close()
         self.database.close()
 
 

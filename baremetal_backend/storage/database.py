@@ -13,6 +13,7 @@ done once, or that the caller learns otherwise.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import random
 import threading
@@ -167,6 +168,18 @@ class Database:
                 yield connection
         finally:
             self._turn.release()
+
+    def apart(self) -> Database:
+        """The same database, by a few connections that nobody else has.
+
+        SQLite, which queues nobody for a connection: this one itself.
+        """
+        if self.is_sqlite:
+            return self
+        return Database(
+            dataclasses.replace(self.options, max_pool_size=2, max_overflow=1),
+            self._sleep,
+        )
 
     def close(self) -> None:
         """Give back all connections."""

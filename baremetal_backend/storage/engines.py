@@ -44,6 +44,9 @@ class DatabaseOptions:
     patience: Patience = field(default_factory=Patience)
     #: Seconds for a statement on a server; 0: as long as it takes.
     statement_timeout: int = 60
+    #: Seconds without a statement after which a server (PostgreSQL, MariaDB)
+    #: ends a transaction: a process that stands still locks no rows.
+    idle_transaction_timeout: int = 15
 
     @property
     def url(self) -> sa.URL:
@@ -89,6 +92,9 @@ def _server_engine(options: DatabaseOptions) -> sa.Engine:
         # Lets green threads take turns; ours do so by themselves.
         thread_checkin=False,
     )
+    # Values are passwords of BMCs, too; errors are logged.
+    engine.hide_parameters = True
+    idle = options.idle_transaction_timeout
     session = (
         ["SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"]
         if mysql
@@ -96,6 +102,7 @@ def _server_engine(options: DatabaseOptions) -> sa.Engine:
             "SET SESSION CHARACTERISTICS AS TRANSACTION "
             "ISOLATION LEVEL READ COMMITTED",
             f"SET statement_timeout = '{options.statement_timeout}s'",
+            f"SET idle_in_transaction_session_timeout = '{idle}s'",
         ]
     )
 
@@ -104,6 +111,9 @@ def _server_engine(options: DatabaseOptions) -> sa.Engine:
         cursor = connection.cursor()
         for statement in session:
             cursor.execute(statement)
+        # MySQL has nothing like it.
+        if mysql and "mariadb" in connection.get_server_info().lower():
+            cursor.execute(f"SET SESSION idle_transaction_timeout = {idle}")
         cursor.close()
         connection.commit()
 
@@ -121,6 +131,7 @@ def _sqlite_engine(options: DatabaseOptions) -> sa.Engine:
             "check_same_thread": False,
             "timeout": options.busy_timeout,
         },
+        "hide_parameters": True,
     }
     if memory:
         arguments["poolclass"] = sa.pool.StaticPool

@@ -29,9 +29,10 @@ ERRORS = (db_exc.DBError, sa.exc.SQLAlchemyError)
 MEANINGFUL = (db_exc.DBDuplicateEntry, db_exc.DBReferenceError)
 
 # PostgreSQL, by the first characters of SQLSTATE: lost connection, shutdown
-# or start of the server, no more connections. oslo.db knows psycopg2's words
-# for them and not psycopg 3's. Without a SQLSTATE it was never connected.
-_GONE = ("08", "57P", "53300")
+# or start of the server, no more connections, idle for too long. oslo.db
+# knows psycopg2's words for them and not psycopg 3's. Without a SQLSTATE it
+# was never connected.
+_GONE = ("08", "57P", "53300", "25P03")
 
 # MariaDB: too many connections, server shutdown in progress.
 _REFUSED = (1040, 1053)

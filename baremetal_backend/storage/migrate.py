@@ -112,7 +112,11 @@ def _unhurried(database: Database) -> Iterator[sa.Connection]:
         with database.writing() as connection:
             yield connection
         return
-    patient = Database(replace(database.options, statement_timeout=0))
+    patient = Database(
+        replace(
+            database.options, statement_timeout=0, idle_transaction_timeout=0
+        )
+    )
     try:
         with patient.engine.begin() as connection:
             # Ends with the transaction, or with the connection.

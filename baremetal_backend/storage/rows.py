@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +15,12 @@ from baremetal_backend.core.errors import InvalidParameterValue
 from baremetal_backend.storage.tables import JSON_KEY
 
 R = TypeVar("R")
+
+# What UTF-8 has no bytes for: halves of pairs, as tools' output that is not
+# UTF-8 is often decoded to.
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
+
+_REPLACED = re.compile("[\0\ud800-\udfff]")
 
 
 def encode_json(value: Any) -> str:
@@ -78,7 +85,7 @@ class RowMapper(Generic[R]):
         if length is None:
             # A text for people, such as a BMC's words in last_error: one
             # bad character must not keep it from being told.
-            return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+            return _REPLACED.sub("\N{REPLACEMENT CHARACTER}", value)
         if len(value) > length:
             raise InvalidParameterValue(
                 f"The value of {name} has {len(value)} characters; "
@@ -87,6 +94,10 @@ class RowMapper(Generic[R]):
         if "\0" in value:
             raise InvalidParameterValue(
                 f"The value of {name} has a NUL character."
+            )
+        if _NO_CHARACTER.search(value):
+            raise InvalidParameterValue(
+                f"The value of {name} has half of a character."
             )
         return value
 

@@ -57,6 +57,7 @@ VERBS = ("active", "rebuild", "deleted", "manage", "provide", "rescue")
 TIMEOUT = 60.0
 CONDUCTOR = ConductorSettings(
     node_locked_retry_attempts=0,
+    node_locked_retry_interval=0.0,
     background_lease_limit=0.0,
     stalled_work_timeout=100.0,
     heartbeat_interval=10,
@@ -431,12 +432,16 @@ class Ownership(RuleBasedStateMachine):
 
 
 TestOwnership = Ownership.TestCase
+# The same orders each time, so that a failure is the last change's. For a
+# search raise ``max_examples``, drop ``derandomize``, and let it shrink what
+# it found, which may take minutes.
 TestOwnership.settings = settings(
-    max_examples=30,
-    # Explaining a failure takes longer than finding it.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-    stateful_step_count=40,
+    max_examples=15,
+    stateful_step_count=30,
+    derandomize=True,
+    database=None,
     deadline=None,
+    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
 

@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+
 import pytest
 
 from baremetal_backend.core.errors import (
     InvalidParameterValue,
     InvalidState,
+    LeaseLost,
     NodeLocked,
     NodeNotFound,
+    NoFreeWorker,
     UnsupportedDriverExtension,
 )
 from baremetal_backend.core.journey import AGENT_URL, TOKEN
@@ -136,3 +141,56 @@ def test_a_deploy_interface_without_ramdisks_says_so(world, monkeypatch):
     with pytest.raises(UnsupportedDriverExtension, match="heartbeat"):
         beat(world, node, token)
     assert world.get(node).reservation is None
+
+
+class Slow(FakeDeploy):
+    """Its heartbeats stand still until the test lets them go on."""
+
+    gate = threading.Event()
+    inside = threading.Semaphore(0)
+
+    def heartbeat(self, task, callback_url):
+        self.inside.release()
+        assert self.gate.wait(20)
+        return False
+
+
+@pytest.fixture
+def slow(world, monkeypatch):
+    monkeypatch.setattr(FakeDeploy, "heartbeat", Slow.heartbeat)
+    monkeypatch.setattr(FakeDeploy, "inside", Slow.inside, raising=False)
+    gate = threading.Event()
+    monkeypatch.setattr(FakeDeploy, "gate", gate, raising=False)
+    threads = []
+
+    def begin(node, token):
+        def beats():
+            with contextlib.suppress(LeaseLost, NoFreeWorker):
+                world.conductor.heartbeat(node.uuid, URL, token)
+
+        one = threading.Thread(target=beats, name="test-heartbeat")
+        threads.append(one)
+        one.start()
+        assert Slow.inside.acquire(timeout=20)
+
+    yield begin
+    gate.set()
+    for one in threads:
+        one.join(20)
+        assert not one.is_alive()
+
+
+def test_heartbeats_take_no_hand_from_operators(world, slow):
+    nodes = [waiting(world) for _ in range(world.lanes.background.size)]
+    for node in nodes:
+        slow(node, world.conductor.agent_token(node.uuid))
+    other = world.node("active")
+    world.conductor.change_node_power_state(other.uuid, "power off")
+    assert world.lanes.operator.figures().refused == 0
+
+
+def test_a_heartbeat_that_hangs_refuses_no_request(world, slow):
+    world.set_conductor(background_lease_limit=0.0)
+    node = waiting(world)
+    slow(node, world.conductor.agent_token(node.uuid))
+    assert act(world, node, "deleted").provision_state == "available"

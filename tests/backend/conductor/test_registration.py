@@ -262,6 +262,34 @@ def test_draining_is_seen_and_leaving_removes_the_row(place):
     assert (place.rows(), mine.active) == ([], False)
 
 
+def test_a_wish_to_drain_is_told_as_soon_as_the_database_answers(
+    place, world, monkeypatch
+):
+    mine = place.process()
+    mine.register()
+
+    def silent(holder):
+        raise StorageUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.storage.conductors, "drain", silent)
+        mine.drain()
+    assert [row.state for row in place.rows()] == ["active"]
+    mine.beat()
+    assert [row.state for row in place.rows()] == ["draining"]
+
+
+def test_who_was_declared_gone_while_it_drained_comes_back_draining(
+    place, world
+):
+    mine = place.process()
+    mine.register()
+    mine.drain()
+    assert world.storage.conductors.declare_gone(place.rows()[0])
+    mine.beat()
+    assert [row.state for row in place.rows()] == ["draining"]
+
+
 def test_the_thread_renews_until_it_is_stopped(place, world):
     world.set_conductor(heartbeat_interval=0.01)
     mine = place.process()

@@ -216,7 +216,9 @@ def test_a_port_goes_with_its_node_and_a_chassis_to_anybody(network):
     node = network.node(group="rack2")
     port = Port(uuid="p", node_uuid=node.uuid, address="00:00:00:00:00:01")
     for host in ("a", "b"):
-        network.wires.answers[host] = {"result": wire.encode(port, True)}
+        network.wires.answers[host] = wire.encode_result(
+            "create_resource", port
+        )
     made = network.router.create_resource(
         "port", {"node_uuid": node.uuid, "address": port.address}
     )

@@ -15,6 +15,7 @@ from baremetal_backend.storage import DatabaseOptions
 @pytest.mark.parametrize(
     ("connection", "way_out"),
     [
+        ("postgresql+psycopg://u:p@h:port/x", "write it like"),
         ("postgresql+pg8000://u:p@h/d", r"pip install .*\[postgresql\]"),
         ("nonsense", r"write it like sqlite:////var"),
         ("nonsense://u:p@h/d", "nonsense"),

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 import sqlalchemy as sa
 
-from baremetal_backend.core.errors import InvalidParameterValue
+from baremetal_backend.core.errors import BackendError, InvalidParameterValue
 from baremetal_backend.storage import Changed
 from tests.backend.storage.conftest import make
 
@@ -67,3 +69,13 @@ def test_names_differ_by_case_and_by_accent(storage):
     with pytest.raises(InvalidParameterValue, match="name"):
         make(storage, 9, name="x" * 300)
     assert storage.nodes.count() == 3
+
+
+def test_no_value_is_in_the_text_of_an_error(storage):
+    statement = sa.text("INSERT INTO nowhere VALUES (:secret)")
+    values = {"secret": "hunter2"}
+    with pytest.raises(BackendError) as caught:
+        storage.database.write(lambda c: c.execute(statement, values))
+    text = "".join(traceback.format_exception(caught.value))
+    assert "nowhere" in text
+    assert "hunter2" not in text

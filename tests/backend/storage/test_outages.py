@@ -8,6 +8,7 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from oslo_db.exception import DBConnectionError
 
 from baremetal_backend.core.errors import StorageUnavailable
 from baremetal_backend.core.patience import Patience
@@ -257,3 +258,26 @@ def test_the_operators_own_connection_parameters_stay(kind, url):
     assert database.engine.url.query["connect_timeout"] == "33"
     assert names(database) == []
     database.close()
+
+
+def test_a_process_that_stands_still_in_a_transaction_is_put_out(kind, url):
+    options = DatabaseOptions(url, idle_transaction_timeout=1)
+    still, other = Database(options), Database(options)
+    other.write(lambda c: c.execute(insert("wanted")))
+    change = sa.update(CHASSIS).where(CHASSIS.c.uuid == "wanted")
+
+    def stands_still(connection):
+        connection.execute(change.values(description="still"))
+        # Ends at once when the server has let go of the row.
+        other.write(lambda c: c.execute(change.values(description="other")))
+        # As if it was continued only now.
+        connection.execute(insert("late"))
+
+    with pytest.raises(DBConnectionError), still.engine.begin() as held:
+        stands_still(held)
+    query = sa.select(CHASSIS.c.uuid, CHASSIS.c.description)
+    assert other.read(lambda c: c.execute(query).all()) == [
+        ("wanted", "other")
+    ]
+    still.close()
+    other.close()
