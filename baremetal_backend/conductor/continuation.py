@@ -110,7 +110,7 @@ def _place(node: Node) -> tuple[object, ...]:
     steps = row.steps if row is not None else None
     return (
         node.provision_state,
-        node.provision_updated_at,
+        node.transition,
         journey.index(node, steps) if steps else None,
         journey.plan(node, steps) if steps else (),
     )

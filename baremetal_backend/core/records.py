@@ -77,6 +77,9 @@ class Node:
     #: Number of the node's latest lease, in force while ``reservation`` is
     #: set. A lease's writes name it and are refused once it is another.
     lease_token: int = 0
+    #: Grows with each write of ``provision_state``: tells this stay in a
+    #: state from all earlier ones, also within one second.
+    transition: int = 0
     console_enabled: bool = False
     traits: tuple[str, ...] = ()
     automated_clean: bool | None = None

@@ -229,11 +229,12 @@ class Nodes:
         if len(expected) == 1:
             raise ValueError("a change names what it saw")
         fields = {k: v for k, v in changes.items() if k not in _LEASE_FIELDS}
+        counted: dict[str, Any] = {"version": _C.version + 1, **(lease or {})}
+        if "provision_state" in fields:
+            counted["transition"] = _C.transition + 1
         before = self._for_update(connection, uuid)
         result = connection.execute(
-            sa.update(NODES)
-            .where(*expected)
-            .values(version=_C.version + 1, **(lease or {})),
+            sa.update(NODES).where(*expected).values(**counted),
             {
                 **self._mapper.values(fields),
                 "updated_at": timestamp(self._clock()),

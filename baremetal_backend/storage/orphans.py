@@ -155,8 +155,12 @@ class Orphans:
 
 def _changes(one: Repair) -> dict[str, Any]:
     """All that is written to the node."""
+    moved = {}
+    if "provision_state" in one.changes:
+        moved["transition"] = one.seen.transition + 1
     return {
         **one.changes,
+        **moved,
         "reservation": None,
         "version": one.seen.version + 1,
         "updated_at": one.event.created_at,

@@ -124,6 +124,13 @@ NODES = sa.Table(
         default=0,
         server_default="0",
     ),
+    sa.Column(
+        "transition",
+        sa.BigInteger,
+        nullable=False,
+        default=0,
+        server_default="0",
+    ),
     _flag("console_enabled"),
     _json("traits", "[]"),
     sa.Column("automated_clean", sa.Boolean(create_constraint=False)),

@@ -170,6 +170,21 @@ def test_a_deployment_waits_between_its_steps_and_ends_switched_on(world):
     assert node.deploy_step == {}
 
 
+def test_a_report_on_an_earlier_wait_does_not_end_a_later_one(world):
+    seen = clean(world, step("waiting"), step("quick"))
+    continuation.fail(world.context, seen.uuid, "broken", seen=seen)
+    world.idle()
+    act(world, seen, "manage")
+    steps = (step("waiting"), step("quick"))
+    later = act(world, seen, "clean", clean_steps=steps)
+    # All within one second: only the number of the transition differs.
+    assert later.provision_updated_at == seen.provision_updated_at
+    assert later.provision_state == seen.provision_state == "clean wait"
+    with pytest.raises(InvalidState, match="went on"):
+        continuation.resume(world.context, later.uuid, seen=seen)
+    assert world.get(later) == later
+
+
 def test_a_late_or_repeated_report_ends_no_other_step(world):
     seen = clean(world, step("waiting"), step("waiting"), step("quick"))
     again = resume(world, seen, seen=seen)

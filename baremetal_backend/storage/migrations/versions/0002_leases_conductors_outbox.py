@@ -80,6 +80,15 @@ def upgrade() -> None:
             server_default="0",
         ),
     )
+    op.add_column(
+        "nodes",
+        sa.Column(
+            "transition",
+            sa.BigInteger(),
+            nullable=False,
+            server_default="0",
+        ),
+    )
     op.create_table(
         "leases",
         sa.Column("node_uuid", sa.String(length=36), nullable=False),
