@@ -11,26 +11,11 @@ import sys
 from collections.abc import Sequence
 
 from baremetal_backend.cmd import start
-from baremetal_backend.conf import ConfigurationError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until a signal. Returns the exit code."""
-    try:
-        found = start.Configuration(argv)
-        start.require_messages(found.settings, "baremetal-backend-api")
-    except ConfigurationError as error:
-        return start.refuse(error)
-    from baremetal_backend.runtime import Runtime, Serves
-
-    return start.run(
-        Runtime(
-            found.settings,
-            Serves.API,
-            options=found.options,
-            reread=found.again,
-        )
-    )
+    return start.run_one_of_several(argv, "baremetal-backend-api", "API")
 
 
 if __name__ == "__main__":

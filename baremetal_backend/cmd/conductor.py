@@ -11,25 +11,12 @@ import sys
 from collections.abc import Sequence
 
 from baremetal_backend.cmd import start
-from baremetal_backend.conf import ConfigurationError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until a signal. Returns the exit code."""
-    try:
-        found = start.Configuration(argv)
-        start.require_messages(found.settings, "baremetal-backend-conductor")
-    except ConfigurationError as error:
-        return start.refuse(error)
-    from baremetal_backend.runtime import Runtime, Serves
-
-    return start.run(
-        Runtime(
-            found.settings,
-            Serves.CONDUCTOR,
-            options=found.options,
-            reread=found.again,
-        )
+    return start.run_one_of_several(
+        argv, "baremetal-backend-conductor", "CONDUCTOR"
     )
 
 

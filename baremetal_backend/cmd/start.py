@@ -68,7 +68,31 @@ def settings(argv: Sequence[str] | None) -> Settings:
     return Configuration(argv).settings
 
 
-def require_messages(found: Settings, command: str) -> None:
+def run_one_of_several(
+    argv: Sequence[str] | None, command: str, serves: str
+) -> int:
+    """A process that is only a part of the service; returns the exit code.
+
+    ``serves``: name of a ``runtime.Serves``.
+    """
+    try:
+        found = Configuration(argv)
+        _require_messages(found.settings, command)
+    except ConfigurationError as error:
+        return refuse(error)
+    from baremetal_backend.runtime import Runtime, Serves
+
+    return run(
+        Runtime(
+            found.settings,
+            Serves[serves],
+            options=found.options,
+            reread=found.again,
+        )
+    )
+
+
+def _require_messages(found: Settings, command: str) -> None:
     """Refuse a process that no other one could reach."""
     if found.rpc_transport == "none":
         raise ConfigurationError(
