@@ -86,7 +86,7 @@ class Course:
         except LeaseLost as error:
             sentence = error.message
         except BackendError as error:
-            sentence = error.message
+            sentence = _sentence(error)
             LOG.error(
                 "Node %s: %s failed: %s",
                 task.node.uuid,
@@ -220,6 +220,8 @@ def _is_pause(found: object) -> bool:
 
 
 def _sentence(error: BaseException) -> str:
+    """What a log file, too, can hold: halves of characters are replaced."""
+    text = f"{type(error).__name__}: {error}"
     if isinstance(error, BackendError):
-        return error.message
-    return f"{type(error).__name__}: {error}"
+        text = error.message
+    return text.encode(errors="replace").decode()

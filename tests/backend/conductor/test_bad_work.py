@@ -45,7 +45,7 @@ def test_whatever_work_raises_is_its_failure(world, error):
     assert type(error).__name__ in node.last_error
 
 
-def test_words_that_no_database_holds_are_told_all_the_same(world):
+def test_words_that_no_database_holds_are_told_all_the_same(world, caplog):
     # What a tool's output is decoded to with errors="surrogateescape".
     words = b"BMC says \xff".decode(errors="surrogateescape")
 
@@ -56,6 +56,7 @@ def test_words_that_no_database_holds_are_told_all_the_same(world):
     node = ended(world, work)
     assert node.provision_state == "deploy failed"
     assert "BMC says" in node.last_error
+    assert caplog.text.encode()
 
 
 def test_an_end_that_can_not_be_stored_is_a_failure(world, monkeypatch):
