@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from lab.postgresql import PostgreSQL
 from lab.processes import Crew, Process
 from lab.programs import program
 from lab.rabbitmq import RabbitMQ
+from lab.stepped_clock import SteppedClock
 from lab.waiting import wait_for
 from lab.web import answers
 
@@ -149,12 +150,12 @@ class BareMetalCluster:
         return self.apis[0]
 
     def declare(
-        self, name: str, host: str, env: Mapping[str, str] | None = None
+        self, name: str, host: str, clock: SteppedClock | None = None
     ) -> Process:
         """Declare a conductor process, to be started by the caller.
 
         :param name: of its files; ``host`` may be another's as well
-        :param env: additions to its environment
+        :param clock: the real one if left out
         """
         conf = conf_files.write(
             self.state_dir / "baremetal" / f"{name}.conf",
@@ -168,6 +169,10 @@ class BareMetalCluster:
                 },
             ),
         )
+        argv = [program("baremetal-backend-conductor")]
+        if clock:
+            argv = clock.argv("baremetal_backend.cmd.conductor")
+        argv.append(f"--config-file={conf}")
         begun = 0
 
         def remember() -> None:
@@ -176,9 +181,9 @@ class BareMetalCluster:
 
         process = self.crew.process(
             name,
-            [program("baremetal-backend-conductor"), f"--config-file={conf}"],
+            argv,
             ready=lambda: "ready after" in process.log_text()[begun:],
-            env=env,
+            env=clock.environment if clock else None,
             before_start=remember,
         )
         return process

@@ -69,7 +69,7 @@ def stepped(
     """The clock of a fourth conductor, which runs during the test."""
     clock = SteppedClock(tmp_path / "clock")
     name = f"stepped-{tmp_path.name}"
-    process = cluster.declare(name, "conductor-4", clock.environment)
+    process = cluster.declare(name, "conductor-4", clock)
     process.start()
     process.wait_ready()
     everybody = (*cluster.plan.conductors, "conductor-4")
