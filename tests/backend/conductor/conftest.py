@@ -43,7 +43,7 @@ class World:
         if url is None:
             url = f"sqlite:///{blank_database(self.path)}"
         options = DatabaseOptions(
-            url, sqlite_synchronous=False, busy_timeout=0.2
+            url, sqlite_synchronous=False, busy_timeout=2.0
         )
         database = Database(options)
         self.storage = Storage(database, lambda: NOW)

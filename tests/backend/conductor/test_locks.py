@@ -214,7 +214,7 @@ def test_background_work_on_a_vanished_node_is_told_so(world):
 def test_a_request_that_waits_is_served_before_background_work(world):
     tasks = patient(world)
     node = world.node("active")
-    waits, done = threading.Event(), threading.Event()
+    waits, done, release = (threading.Event() for _ in range(3))
     real = world.storage.leases.of_node
 
     def seen(uuid):
@@ -224,16 +224,18 @@ def test_a_request_that_waits_is_served_before_background_work(world):
     def request():
         with tasks.exclusive(node.uuid, "vif_attach"):
             done.set()
+            release.wait(20)
 
     thread = threading.Thread(target=request)
     with tasks.try_exclusive(node.uuid, "poll"):
         world.storage.leases.of_node = seen
         thread.start()
         assert waits.wait(20)
-    # From here on the request may get it, and background work may not.
+    # From here on the request waits for the node or has it.
     busy = tasks.try_exclusive(node.uuid, "poll")
     assert isinstance(busy, Busy)
     assert done.wait(20)
+    release.set()
     thread.join(20)
     assert isinstance(tasks.try_exclusive(node.uuid, "poll"), Busy) is False
 
