@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from baremetal_backend.conductor.node_event import node_event
 from baremetal_backend.conductor.occupancy import Stay
 from baremetal_backend.conductor.operation import transition_changes
 from baremetal_backend.conductor.timer import Timer
@@ -87,14 +87,13 @@ class Surroundings:
         self, node: Node, topic: str, reason: str, failed: bool = False
     ) -> HistoryEvent:
         """A record for the node's history."""
-        return HistoryEvent(
-            uuid=str(uuid.uuid4()),
-            node_uuid=node.uuid,
-            severity="ERROR" if failed else "INFO",
-            event_type=topic,
-            event=reason,
-            conductor=self.host,
-            created_at=self.now,
+        return node_event(
+            node.uuid,
+            topic,
+            reason,
+            host=self.host,
+            now=self.now,
+            failed=failed,
         )
 
 

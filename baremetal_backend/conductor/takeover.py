@@ -14,17 +14,17 @@ import itertools
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from baremetal_backend.conductor.node_event import node_event
 from baremetal_backend.core.conductors import Health
 from baremetal_backend.core.errors import (
     BackendError,
     NodeNotFound,
     StorageUnavailable,
 )
-from baremetal_backend.core.records import HistoryEvent, Node
+from baremetal_backend.core.records import Node
 from baremetal_backend.core.takeover import Recovery, recover
 from baremetal_backend.core.timestamps import timestamp
 from baremetal_backend.rpc.directory import Directory, View
@@ -170,14 +170,13 @@ class Takeover:
         return len(done)
 
     def _written(self, node: Node, plan: Recovery, now: str) -> Repair:
-        event = HistoryEvent(
-            uuid=str(uuid.uuid4()),
-            node_uuid=node.uuid,
-            severity="ERROR" if plan.work_lost else "INFO",
-            event_type="takeover",
-            event=plan.reason,
-            conductor=self._around.host,
-            created_at=now,
+        event = node_event(
+            node.uuid,
+            "takeover",
+            plan.reason,
+            host=self._around.host,
+            now=now,
+            failed=plan.work_lost,
         )
         return Repair(node, plan.changes, event)
 
