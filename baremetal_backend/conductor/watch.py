@@ -53,8 +53,9 @@ class Watch:
 
     def _compare(self) -> None:
         try:
-            self.drop_lost()
-            self.end_abandoned()
+            before, ours = self._seen()
+            self._drop(before, ours)
+            self._end_abandoned(ours)
         except StorageUnavailable as error:
             LOG.debug("Lost leases are looked for later: %s", error.message)
         finally:
@@ -92,34 +93,34 @@ class Watch:
         Their writes are refused anyhow; this keeps them from going on with
         the hardware. Errors: StorageUnavailable.
         """
-        stays = [stay for stay in self._occupancy.stays() if stay.token]
-        if not stays:
-            return 0
+        return self._drop(*self._seen())
+
+    def _seen(self) -> tuple[list[Stay], list[Lease]]:
+        """Operations that have leases, and then the leases that there are."""
+        before = [stay for stay in self._occupancy.stays() if stay.token]
         incarnation = self._around.identity().incarnation
-        ours = self._leases.of_incarnation(incarnation)
+        return before, self._leases.of_incarnation(incarnation)
+
+    def _drop(self, before: list[Stay], ours: list[Lease]) -> int:
         held = {(lease.node_uuid, lease.token) for lease in ours}
-        return self._occupancy.evict_others(stays, held)
+        return self._occupancy.evict_others(before, held)
 
-    def end_abandoned(self) -> int:
-        """End leases of this process that no operation has; how many.
-
-        Errors: StorageUnavailable.
-        """
-        incarnation = self._around.identity().incarnation
-        ours = self._leases.of_incarnation(incarnation)
+    def _end_abandoned(self, ours: list[Lease]) -> None:
+        """End leases of this process that no operation has."""
         # Looked at afterwards: an operation is there before it has a lease,
         # and until its lease is given back.
         present = {stay.node_uuid for stay in self._occupancy.stays()}
-        abandoned = [one for one in ours if one.node_uuid not in present]
-        return sum(map(self._ended, abandoned))
+        for lease in ours:
+            if lease.node_uuid not in present:
+                self._end(lease)
 
-    def _ended(self, lease: Lease) -> bool:
+    def _end(self, lease: Lease) -> None:
         try:
             node = self._nodes.get(lease.node_uuid)
             cause = f"Conductor {lease.holder} lost sight of {lease.purpose}"
             plan = recover(node, cause, self._around.now, may_resume=False)
             if plan is None or node.lease_token != lease.token:
-                return False
+                return
             result = self._leases.give_back(
                 node.uuid,
                 lease.token,
@@ -130,7 +131,6 @@ class Watch:
                 seen_version=node.version,
             )
         except NodeNotFound:
-            return False
+            return
         if isinstance(result, Changed):
             LOG.error("Node %s: %s", node.uuid, plan.reason)
-        return isinstance(result, Changed)
