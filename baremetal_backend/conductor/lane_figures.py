@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Iterable
 
 from baremetal_backend.conductor.workers import Lanes
-from baremetal_backend.core.figures import Figure, Source
+from baremetal_backend.core.figures import (
+    Figure,
+    Quantity,
+    Source,
+    of_each,
+)
 from baremetal_backend.core.lanes import LaneFigures
 
-#: (name, kind, help, value).
-_QUANTITIES: tuple[
-    tuple[
-        str, Literal["gauge", "counter"], str, Callable[[LaneFigures], float]
-    ],
-    ...,
-] = (
+_QUANTITIES: tuple[Quantity[LaneFigures], ...] = (
     ("size", "gauge", "Pieces of work at a time.", lambda x: x.size),
     ("busy", "gauge", "Pieces of work that run.", lambda x: x.busy),
     ("paused", "gauge", "Pieces of work that pause.", lambda x: x.paused),
@@ -36,10 +34,7 @@ def figures(lanes: Lanes) -> Source:
     """What is shown of all lanes."""
 
     def source() -> Iterable[Figure]:
-        found = lanes.figures()
-        for name, kind, meaning, value in _QUANTITIES:
-            values = tuple(((one.name,), float(value(one))) for one in found)
-            yield Figure(f"lane_{name}", meaning, kind, ("lane",), values)
+        return of_each("lane", "lane", _QUANTITIES, lanes.figures())
 
     return source
 

@@ -3,22 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Iterable
 
 from baremetal_backend.conductor.periodic.statistics import Statistics
-from baremetal_backend.core.figures import Figure, Source
+from baremetal_backend.core.figures import (
+    Figure,
+    Quantity,
+    Source,
+    of_each,
+)
 from baremetal_backend.rpc.interface import PeriodicTaskInfo
 
 _OUTCOMES = ("looked_at", "acted", "skipped", "failed")
 
-
-Kind = Literal["gauge", "counter"]
-
-#: (name, kind, help, value; None: nothing to show yet).
-_QUANTITIES: tuple[
-    tuple[str, Kind, str, Callable[[PeriodicTaskInfo], float | None]], ...
-] = (
+_QUANTITIES: tuple[Quantity[PeriodicTaskInfo], ...] = (
     ("enabled", "gauge", "Whether it is switched on.", lambda t: t.enabled),
     ("running", "gauge", "Whether it runs now.", lambda t: t.running),
     (
@@ -61,13 +59,7 @@ def figures(statistics: Statistics) -> Source:
 
     def source() -> Iterable[Figure]:
         tasks = statistics.snapshot()
-        for name, kind, meaning, value in _QUANTITIES:
-            values = tuple(
-                ((one.name,), float(figure))
-                for one in tasks
-                if (figure := value(one)) is not None
-            )
-            yield Figure(f"periodic_{name}", meaning, kind, ("task",), values)
+        yield from of_each("periodic", "task", _QUANTITIES, tasks)
         yield Figure(
             "periodic_nodes",
             "Nodes in the last run, by what became of them.",
