@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,10 @@ class RunningBackend:
         self,
         directory: Path,
         environment: Mapping[str, str] | None = None,
+        wrapper: Sequence[str] = (),
         **options: Mapping[str, str],
     ) -> None:
+        """``wrapper``: a command that becomes the one in its arguments."""
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.http = Http(self.port)
@@ -105,6 +107,7 @@ class RunningBackend:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
+                    *wrapper,
                     sys.executable,
                     "-m",
                     "baremetal_backend.cmd.all_in_one",

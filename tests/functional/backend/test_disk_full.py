@@ -8,72 +8,35 @@ process.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.backend.running import LOOPBACK, Http, free_port, until
+from tests.backend.running import RunningBackend, until
 
 SIZE = 1024 * 1024
 
 
-class OnASmallDisk:
+class OnASmallDisk(RunningBackend):
     """``baremetal-backend`` with its files on a disk of one megabyte."""
 
     def __init__(self, directory: Path) -> None:
-        self.port = free_port()
-        self.http = Http(self.port)
         disk = directory / "disk"
         disk.mkdir()
-        conf = directory / "backend.conf"
-        conf.write_text(
-            f"[DEFAULT]\nhost = one\nstate_path = {disk}\n"
-            f"[api]\nhost_ip = {LOOPBACK}\nport = {self.port}\n"
-        )
         # As root a mount namespace is enough; others become root in one.
         user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-        self.log = directory / "log"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    "unshare",
-                    "--mount",
-                    *user,
-                    "sh",
-                    "-c",
-                    'mount -t tmpfs -o size="$1" none "$2" && shift 2 '
-                    '&& exec "$@"',
-                    "sh",
-                    str(SIZE),
-                    str(disk),
-                    sys.executable,
-                    "-m",
-                    "baremetal_backend.cmd.all_in_one",
-                    "--config-file",
-                    str(conf),
-                ],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                cwd=Path(__file__).parents[3],
-            )
+        mount = 'mount -t tmpfs -o size="$1" none "$2" && shift 2 && exec "$@"'
+        super().__init__(
+            directory,
+            wrapper=[
+                *("unshare", "--mount", *user),
+                *("sh", "-c", mount, "sh", str(SIZE), str(disk)),
+            ],
+            DEFAULT={"state_path": str(disk)},
+            database={"connection": f"sqlite:///{disk}/baremetal.sqlite"},
+        )
         # The disk, seen from outside of the namespace.
         self.disk = Path(f"/proc/{self.process.pid}/root{disk}")
-        try:
-            until(self._ready, 60, "the service to be ready")
-        except BaseException:
-            self.stop()
-            raise
-
-    def _ready(self) -> bool:
-        if self.process.poll() is not None:
-            raise RuntimeError(self.log.read_text()[-4000:])
-        try:
-            return self.http("GET", "/healthcheck").status == 200
-        except OSError:
-            return False
 
     @property
     def filler(self) -> Path:
@@ -88,10 +51,6 @@ class OnASmallDisk:
                         file.write(b"x" * size)
                 except OSError:
                     continue
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(30)
 
 
 @pytest.fixture
