@@ -36,13 +36,20 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 from baremetal_backend.conf.settings import Settings
 from baremetal_backend.core import journey
 from baremetal_backend.core.errors import UnsupportedDriverExtension
+from baremetal_backend.core.figures import Figure
 from baremetal_backend.core.records import Node
 from baremetal_backend.core.states import StepKind
 from baremetal_backend.core.steps import Step
@@ -114,6 +121,29 @@ class DriverTask(Protocol):
         ...
 
 
+class Equipment(ABC):
+    """What implementations share and what runs: a client with a thread.
+
+    Made once for all implementations of a process that name it. It is started
+    before anything asks for a node, and stopped after everything else.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to run. Errors: ConfigurationError."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End, within a few seconds."""
+
+    def figures(self) -> Iterable[Figure]:
+        """What the metrics show of it."""
+        return ()
+
+
 class Interface(ABC):
     """One implementation of one interface type."""
 
@@ -121,9 +151,18 @@ class Interface(ABC):
     kind: ClassVar[str]
     #: What a node has in ``power_interface``.
     name: ClassVar[str]
+    #: What it shares with others; handed to it in this order.
+    needs: ClassVar[tuple[type[Equipment], ...]] = ()
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *equipment: Any) -> None:
         self.settings = settings
+
+    def forget(self, node: Node) -> None:  # noqa: B027 - optional
+        """This conductor no longer looks after the node as it was here.
+
+        It was removed, handed over, or its data are others now: let go of
+        what is open for it. Doesn't wait.
+        """
 
     def properties(self) -> Mapping[str, str]:
         """Keys of ``driver_info`` that this reads, and what they mean."""
@@ -145,6 +184,20 @@ class Interface(ABC):
         return described_steps(cls)[kind]
 
 
+@dataclass(frozen=True, slots=True)
+class PowerReading:
+    """How a question for a power state ended."""
+
+    #: ``power on`` or ``power off``; None: there was no answer.
+    state: str | None
+    #: Why there was none.
+    error: str | None = None
+    #: For statistics: what kind of error, such as ``unreachable``.
+    error_kind: str | None = None
+    #: Seconds that it took.
+    seconds: float = 0.0
+
+
 class PowerInterface(Interface):
     """Switches a node."""
 
@@ -158,9 +211,23 @@ class PowerInterface(Interface):
     def get_power_state(self, node: Node) -> str:
         """``power on`` or ``power off``. Errors: HardwareFailed."""
 
+    def ask_power_state(
+        self, node: Node, done: Callable[[PowerReading], None]
+    ) -> bool:
+        """The same without waiting, for very many nodes.
+
+        True: ``done`` will be called, exactly once, in some thread; it only
+        puts the reading away. False: this implementation can only block.
+        Errors: HardwareRefused (the node's data).
+        """
+        return False
+
     @abstractmethod
     def set_power_state(self, task: DriverTask, state: str) -> Progress:
-        """Reach ``power on`` or ``power off``."""
+        """Reach ``power on`` or ``power off``.
+
+        Done means: the hardware said so after it was told.
+        """
 
     def reboot(self, task: DriverTask) -> Progress:
         """Off and on again."""
@@ -393,6 +460,7 @@ __all__ = [
     "ConsoleInterface",
     "DeployInterface",
     "DriverTask",
+    "Equipment",
     "FirmwareInterface",
     "InspectInterface",
     "Interface",
@@ -400,6 +468,7 @@ __all__ = [
     "NetworkInterface",
     "Pause",
     "PowerInterface",
+    "PowerReading",
     "Progress",
     "RaidInterface",
     "RescueInterface",

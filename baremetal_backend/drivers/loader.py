@@ -129,8 +129,14 @@ class Driver:
 class Registry:
     """The enabled hardware types. Immutable after start-up."""
 
-    def __init__(self, types: Mapping[str, HardwareType]) -> None:
+    def __init__(
+        self,
+        types: Mapping[str, HardwareType],
+        equipment: tuple[base.Equipment, ...] = (),
+    ) -> None:
         self.types = dict(sorted(types.items()))
+        #: What the implementations share; not running yet.
+        self.equipment = equipment
 
     def hardware(self, driver: str, conductor_group: str) -> HardwareType:
         """The hardware type. Errors: NoValidHost when it is not enabled."""
@@ -204,6 +210,7 @@ def build(
     """
     offered = {name: _offered(name, cls) for name, cls in types.items()}
     _check_names(offered, settings)
+    equipment: dict[type[base.Equipment], base.Equipment] = {}
     made: dict[type[base.Interface], base.Interface] = {}
     registry: dict[str, HardwareType] = {}
     for name, kinds in offered.items():
@@ -211,10 +218,21 @@ def build(
         for kind, classes in kinds.items():
             for cls in _enabled(name, kind, classes, settings):
                 if cls not in made:
-                    made[cls] = cls(settings)
+                    made[cls] = _made(cls, settings, equipment)
                 interfaces.setdefault(kind, {})[cls.name] = made[cls]
         registry[name] = HardwareType(name, interfaces)
-    return Registry(registry)
+    return Registry(registry, tuple(equipment.values()))
+
+
+def _made(
+    cls: type[base.Interface],
+    settings: Settings,
+    equipment: dict[type[base.Equipment], base.Equipment],
+) -> base.Interface:
+    for needed in cls.needs:
+        if needed not in equipment:
+            equipment[needed] = needed(settings)
+    return cls(settings, *(equipment[needed] for needed in cls.needs))
 
 
 _Classes = Mapping[str, type[base.Interface]]

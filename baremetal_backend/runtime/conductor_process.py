@@ -113,6 +113,7 @@ class ConductorProcess:
         """
         around, parts = self._around, self._parts
         self._begin(*self._notices())
+        self._start_equipment()
         periodics = self._collected(parts.context, directory)
         self._begin(
             Piece(lambda: None, parts.lanes.stop),
@@ -134,6 +135,12 @@ class ConductorProcess:
 
     def _begin(self, *pieces: Piece) -> None:
         begin(self._around.cleanup, *pieces)
+
+    def _start_equipment(self) -> None:
+        """What drivers share runs before anything asks for a node."""
+        for one in self._around.registry.equipment:
+            self._begin(Piece(one.start, one.stop))
+            self._around.metrics.add(one.figures)
 
     def _notices(self) -> list[Piece]:
         """What publishes notifications, if any are wanted."""
