@@ -27,6 +27,7 @@ from baremetal_backend.api import (
     ports,
     ramdisks,
     shards,
+    power,
     states,
     traits,
     unsupported,
@@ -58,7 +59,9 @@ ROUTES: Mapping[str, Route] = {
         1, GET=nodes.show, PATCH=nodes.update, DELETE=nodes.delete
     ),
     "/v1/nodes/{node}/states": _since(1, GET=states.show),
-    "/v1/nodes/{node}/states/power": _since(1, PUT=states.power),
+    "/v1/nodes/{node}/states/power": _since(
+        1, GET=power.of_node, PUT=states.power
+    ),
     "/v1/nodes/{node}/states/provision": _since(1, PUT=states.provision),
     "/v1/nodes/{node}/states/console": _since(
         1, GET=states.show_console, PUT=states.set_console
@@ -196,3 +199,4 @@ NOT_OFFERED = frozenset(
         "runbooks",
     }
 )
+    "/v1/conductors/{host}/power": _since(49, GET=power.of_conductor),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from baremetal_backend.conductor.held_node import Surroundings
 from baremetal_backend.conductor.parts import Context
+from baremetal_backend.conductor.power_sync.roster import Roster
 from baremetal_backend.conductor.registration import Registration
 from baremetal_backend.conductor.service import ConductorService
 from baremetal_backend.conductor.task import TaskManager
@@ -44,6 +45,7 @@ def assemble(
     settings = current.settings
     timer = ThreadTimer()
     lanes = make_lanes(settings.conductor)
+    roster = Roster()
     tasks = TaskManager(
         Surroundings(
             identity=registration.holder,
@@ -55,6 +57,7 @@ def assemble(
             lanes=lanes,
             timer=timer,
             clock=clock,
+            switched=roster.switched,
         )
     )
     context = Context(
@@ -65,6 +68,7 @@ def assemble(
         clock=clock,
         sleep=time.sleep,
         started_at=timestamp(clock()),
+        power_roster=roster,
     )
     return Assembly(context, ConductorService(context), timer, lanes)
 

@@ -103,12 +103,13 @@ class Enrolment(Part):
         self, node_id: str, maintenance: bool, reason: str | None = None
     ) -> None:
         """See ``rpc.interface.Conductor``."""
+        # A person who says so has the last word: without the fault, no answer
+        # of the hardware ends a maintenance that was asked for.
         changes = {
             "maintenance": maintenance,
             "maintenance_reason": reason if maintenance else None,
+            "fault": None,
         }
-        if not maintenance:
-            changes["fault"] = None
         sentence = "taken out of maintenance"
         if maintenance:
             sentence = f"put into maintenance: {reason or 'no reason given'}"

@@ -62,6 +62,8 @@ class Surroundings:
     monotonic: Callable[[], float] = time.monotonic
     #: Blocks a thread for seconds.
     sleep: Callable[[float], object] = time.sleep
+    #: Told of a node whose power state an operation has just written.
+    switched: Callable[[Node], object] = lambda _node: None
 
     @property
     def host(self) -> str:
@@ -158,6 +160,8 @@ class TaskNode:
             raise self._refused(changes)
         self._stay.last_sign = self._around.monotonic()
         self._node = result.record
+        if "power_state" in changes:
+            self._around.switched(self._node)
         return self._node
 
     def _stored(

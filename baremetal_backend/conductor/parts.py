@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from baremetal_backend.conductor.periodic.statistics import Statistics
 from baremetal_backend.conductor.task import TaskManager
+from baremetal_backend.conductor.power_sync.roster import Roster
 from baremetal_backend.conf.settings import Settings
 from baremetal_backend.drivers.base import Progress
 from baremetal_backend.drivers.loader import Registry
@@ -33,6 +34,8 @@ class Context:
     sleep: Callable[[float], None]
     started_at: str
     periodic_statistics: Statistics = field(
+    #: The nodes whose power state is followed, and what is known of it.
+    power_roster: Roster = field(default_factory=Roster)
         default_factory=lambda: Statistics(time.time, time.monotonic)
     )
 

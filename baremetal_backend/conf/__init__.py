@@ -15,11 +15,14 @@ from oslo_log import log
 from baremetal_backend.conf import (
     api,
     conductor,
+    console,
     default,
     fake,
     interfaces,
+    ipmi,
     metrics,
     middleware,
+    power_sync,
 )
 from baremetal_backend.conf.settings import (
     ApiSettings,
@@ -38,6 +41,9 @@ _GROUPS: tuple[Any, ...] = (
     interfaces,
     api,
     conductor,
+    power_sync,
+    console,
+    ipmi,
     fake,
     metrics,
     middleware,

@@ -15,7 +15,11 @@ from typing import Any
 
 from oslo_config import cfg
 
+from baremetal_backend.conf import console, ipmi, power_sync
+from baremetal_backend.conf.console import ConsoleSettings
 from baremetal_backend.conf.fake import DELAYS
+from baremetal_backend.conf.ipmi import IpmiSettings
+from baremetal_backend.conf.power_sync import PowerSettings
 from baremetal_backend.core.patience import Patience
 from baremetal_backend.core.records import INTERFACES
 from baremetal_backend.storage.database import DatabaseOptions
@@ -106,6 +110,9 @@ class Settings:
     )
     api: ApiSettings = field(default_factory=ApiSettings)
     conductor: ConductorSettings = field(default_factory=ConductorSettings)
+    power: PowerSettings = field(default_factory=PowerSettings)
+    ipmi: IpmiSettings = field(default_factory=IpmiSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
     fake: FakeSettings = field(default_factory=FakeSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     #: Every declared option, also those that drivers declare, by its name
@@ -210,6 +217,9 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
             deploy_step_priorities=_priorities(conf, "deploy"),
             verify_step_priorities=_priorities(conf, "verify"),
         ),
+        power=power_sync.read(conf),
+        ipmi=ipmi.read(conf),
+        console=console.read(conf),
         fake=FakeSettings(
             delays={
                 kind: _delay(f"[fake]{kind}_delay", conf.fake[f"{kind}_delay"])

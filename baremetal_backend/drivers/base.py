@@ -162,6 +162,10 @@ class Interface(ABC):
 
         It was removed, handed over, or its data are others now: let go of
         what is open for it. Doesn't wait.
+    def reload(self, settings: Settings) -> None:
+        """New values of options that may change; the others are as before."""
+        self.settings = settings
+
         """
 
     def properties(self) -> Mapping[str, str]:

@@ -125,6 +125,11 @@ class Driver:
         """Volumes."""
         return self._get("storage", base.StorageInterface)  # type: ignore[type-abstract]
 
+    @property
+    def vendor(self) -> base.VendorInterface:
+        """Methods of vendors."""
+        return self._get("vendor", base.VendorInterface)
+
 
 class Registry:
     """The enabled hardware types. Immutable after start-up."""
@@ -137,6 +142,13 @@ class Registry:
         self.types = dict(sorted(types.items()))
         #: What the implementations share; not running yet.
         self.equipment = equipment
+
+    def reload(self, settings: Settings) -> None:
+        """Hand new settings to all implementations; see ``conf.current``."""
+        for hardware in self.types.values():
+            for implementations in hardware.interfaces.values():
+                for one in implementations.values():
+                    one.reload(settings)
 
     def hardware(self, driver: str, conductor_group: str) -> HardwareType:
         """The hardware type. Errors: NoValidHost when it is not enabled."""

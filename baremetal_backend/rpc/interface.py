@@ -130,6 +130,61 @@ class PeriodicTaskInfo:
     last_report: Mapping[str, float] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePower:
+    """What is known of a node's power state, and since when."""
+
+    #: What the node's record says.
+    power_state: str | None
+    #: What the hardware said last, when, and how many seconds ago that was.
+    observed_state: str | None = None
+    observed_at: str | None = None
+    age: float | None = None
+    #: ``poll``, or ``command``: after the node was switched.
+    source: str | None = None
+    #: Seconds that an answer takes, on average.
+    latency: float | None = None
+    consecutive_failures: int = 0
+    #: Why the last question had no answer; None: it had one.
+    last_error: str | None = None
+    #: Such as ``unreachable``.
+    error_kind: str | None = None
+    next_poll_at: str | None = None
+    #: None: it is asked.
+    not_polled_because: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConductorPower:
+    """How well one conductor knows the power states of its nodes."""
+
+    nodes: int
+    #: Those that are asked; the others are in use, in maintenance, ...
+    polled: int
+    #: Of those: without any answer since the conductor started.
+    never_observed: int
+    #: Without an answer to the last question.
+    failing: int
+    #: Waiting to be asked for longer than a moment.
+    overdue: int
+    in_flight: int
+    #: Seconds since the last answer; None without a node that is asked.
+    age_p50: float | None
+    age_p99: float | None
+    age_max: float | None
+    #: Over the last minute.
+    polls_per_second: float
+    #: Since the start: questions, and answers that were compared.
+    polls: int
+    compared: int
+    #: Kind of error to the number of questions that ended so.
+    errors: Mapping[str, int]
+    #: What was done about states that were not as recorded.
+    actions: Mapping[str, int]
+    #: Answers that came when the node had changed already.
+    out_of_date: int
+
+
 @dataclass(frozen=True, slots=True)
 class VendorMethod:
     """One method of a vendor interface, as ``vendor_passthru/methods``."""
@@ -407,3 +462,14 @@ class Conductor(Protocol):
         Errors: ConductorNotFound.
         """
         ...
+    def node_power(self, node_id: str) -> NodePower:
+        """What is known of the node's power state. Asks no hardware."""
+        ...
+
+    def conductor_power(self, host: str) -> ConductorPower:
+        """How well one conductor knows the power states of its nodes.
+
+        Errors: ConductorNotFound.
+        """
+        ...
+

@@ -12,6 +12,9 @@ baremetal-timer      1       wakes paused operations
 baremetal-<lane>_*   0..size operations on nodes
 baremetal-periodic   1       begins periodic tasks when they are due
 periodic-<task>      0..n    one run of a periodic task
+baremetal-power      1       follows power states (``conductor.power_sync``)
+baremetal-power_*    0..n    ask interfaces that block, begin switches
+baremetal-console    0..1    serves consoles (``drivers.console_server``)
 baremetal-metrics    0..1    shows figures (``metrics``), and its requests
 baremetal-call_*     0..n    wait for other conductors
 baremetal-notices    0..1    publishes notifications (``publisher``)

@@ -27,6 +27,8 @@ from baremetal_backend.conductor.periodic.periodics import (
     Periodics,
     make_periodics,
 )
+from baremetal_backend.conductor.power_sync import published
+from baremetal_backend.conductor.power_sync.poller import Poller
 from baremetal_backend.conductor.publisher import Publisher
 from baremetal_backend.conductor.registration import Registration
 from baremetal_backend.conductor.takeover import Takeover
@@ -128,8 +130,10 @@ class ConductorProcess:
         self._begin(thread("baremetal-beat", mine.run, mine.stop))
         directory.refresh()
         successor.sweep()
+        poller = self._poller(directory)
         self._begin(
             thread("baremetal-takeover", successor.run, successor.stop),
+            thread("baremetal-power", poller.run, poller.stop),
             Piece(periodics.start, lambda: periodics.stop(_PERIODIC_STOP)),
         )
 
@@ -183,6 +187,16 @@ class ConductorProcess:
         self._around.metrics.add(figures(context.periodic_statistics))
         self._around.metrics.add(lane_figures.figures(self._parts.lanes))
         return self._periodics
+
+    def _poller(self, directory: Directory) -> Poller:
+        """What follows the power states."""
+        around, mine = self._around, self._registration
+        context = self._parts.context
+        roster = context.power_roster
+        around.current.follow(context.registry.reload)
+        around.current.follow(lambda _settings: roster.wake())
+        around.metrics.add(published.figures(roster))
+        return Poller(context, directory.is_mine, lambda: mine.active)
 
     def _listen(self, transport: Any) -> None:
         """Take calls of other processes, once the broker answers."""

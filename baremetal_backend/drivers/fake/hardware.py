@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from baremetal_backend.core.errors import (
@@ -25,6 +25,7 @@ from baremetal_backend.drivers.base import (
     WAIT,
     DriverTask,
     Pause,
+    PowerReading,
     Progress,
     StepProgress,
     Steps,
@@ -142,6 +143,13 @@ class FakePower(_Scripted, base.PowerInterface):
     def get_power_state(self, node: Node) -> str:
         """What was set last; off for a new node."""
         return node.power_state or base.POWER_OFF
+
+    def ask_power_state(
+        self, node: Node, done: Callable[[PowerReading], None]
+    ) -> bool:
+        """The same: nothing has to be waited for."""
+        done(PowerReading(self.get_power_state(node)))
+        return True
 
     def verify(self, task: DriverTask) -> Steps[None]:
         """Answer to the first contact."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 from baremetal_backend.conf.settings import Settings
@@ -78,3 +79,12 @@ def test_equipment_is_made_with_the_settings():
     assert registry.equipment[0].settings is SETTINGS
     [figure] = registry.equipment[0].figures()
     assert figure.values == (((), 3.0),)
+
+
+def test_new_settings_reach_every_implementation():
+    registry = loader.build({"line": LineHardware}, SETTINGS)
+    changed = dataclasses.replace(SETTINGS, host="other")
+    registry.reload(changed)
+    for implementations in registry.types["line"].interfaces.values():
+        for one in implementations.values():
+            assert one.settings is changed
