@@ -67,20 +67,3 @@ def inject_nmi(call: Call, node: str) -> Answer:
     """PUT /v1/nodes/{node}/management/inject_nmi"""
     call.conductor.inject_nmi(node_ident.checked(call, node))
     return NO_CONTENT
-
-
-def vendor_methods(call: Call, node: str) -> Answer:
-    """GET /v1/nodes/{node}/vendor_passthru/methods"""
-    methods = call.conductor.vendor_methods(node_ident.checked(call, node))
-    return answer(
-        {
-            name: {
-                "description": method.description,
-                "http_methods": list(method.http_methods),
-                "async": method.is_async,
-                "attach": method.attach,
-                "require_exclusive_lock": method.require_exclusive_lock,
-            }
-            for name, method in methods.items()
-        }
-    )

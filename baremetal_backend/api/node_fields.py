@@ -222,13 +222,24 @@ def _state_of_version(version: int) -> Callable[[Any], str]:
     return lambda state: told.get(state) or scalar(state)
 
 
+#: Secrets whose names don't say so, or that are masked whatever they are: of a
+#: JSON object below a name that says so, only texts would be.
+_SECRETS = (
+    "agent_secret_token",
+    "configdrive",
+    "ipmi_hex_kg_key",
+    "ipmi_password",
+    "rescue_password",
+)
+
+
 @functools.lru_cache(maxsize=256)
 def _masked(column: str) -> str:
     """JSON text without secrets. Cached: most nodes say the same."""
     if column in ("{}", ""):
         return "{}"
     value = strutils.mask_dict_password(json.loads(column), secret=MASK)
-    for secret in ("configdrive", "agent_secret_token", "rescue_password"):
+    for secret in _SECRETS:
         if value.get(secret):
             value[secret] = MASK
     return json.dumps(value, ensure_ascii=False)

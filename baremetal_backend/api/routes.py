@@ -17,17 +17,19 @@ from baremetal_backend.api import (
     details,
     discovery,
     drivers,
+    indicators,
     lanes,
     lock,
     maintenance,
     management,
     nodes,
+    passthru,
     periodics,
     portgroups,
     ports,
+    power,
     ramdisks,
     shards,
-    power,
     states,
     traits,
     unsupported,
@@ -48,6 +50,14 @@ class Route:
 def _since(minor: int, **methods: Handler) -> Route:
     return Route(minor, methods)
 
+
+_PASSTHRU: Mapping[str, Handler] = {
+    "GET": passthru.get_method,
+    "POST": passthru.post_method,
+    "PUT": passthru.put_method,
+    "PATCH": passthru.patch_method,
+    "DELETE": passthru.delete_method,
+}
 
 ROUTES: Mapping[str, Route] = {
     "/": _since(1, GET=discovery.root),
@@ -85,9 +95,11 @@ ROUTES: Mapping[str, Route] = {
     "/v1/nodes/{node}/management/inject_nmi": _since(
         29, PUT=management.inject_nmi
     ),
+    "/v1/nodes/{node}/vendor_passthru": _since(1, **_PASSTHRU),
     "/v1/nodes/{node}/vendor_passthru/methods": _since(
-        1, GET=management.vendor_methods
+        1, GET=passthru.methods
     ),
+    "/v1/nodes/{node}/vendor_passthru/{method}": _since(1, **_PASSTHRU),
     "/v1/nodes/{node}/vifs": _since(28, GET=vifs.listing, POST=vifs.attach),
     "/v1/nodes/{node}/vifs/{vif}": _since(28, DELETE=vifs.detach),
     "/v1/nodes/{node}/traits": _since(
@@ -107,7 +119,13 @@ ROUTES: Mapping[str, Route] = {
     "/v1/nodes/{node}/children": _since(83, GET=nodes.children),
     "/v1/nodes/{node}/allocation": _since(52, GET=unsupported.allocation),
     "/v1/nodes/{node}/management/indicators": _since(
-        63, GET=unsupported.indicators
+        63, GET=indicators.components
+    ),
+    "/v1/nodes/{node}/management/indicators/{component}": _since(
+        63, GET=indicators.listing
+    ),
+    "/v1/nodes/{node}/management/indicators/{component}/{indicator}": _since(
+        63, GET=indicators.show, PUT=indicators.switch
     ),
     "/v1/nodes/{node}/vmedia": _since(
         89,
@@ -183,6 +201,7 @@ ROUTES: Mapping[str, Route] = {
     "/v1/conductors/{host}": _since(49, GET=conductors.show),
     "/v1/conductors/{host}/lanes": _since(49, GET=lanes.show),
     "/v1/conductors/{host}/periodics": _since(49, GET=periodics.listing),
+    "/v1/conductors/{host}/power": _since(49, GET=power.of_conductor),
     "/v1/lookup": _since(22, GET=ramdisks.lookup),
     "/v1/heartbeat/{node}": _since(22, POST=ramdisks.heartbeat),
     "/v1/shards": _since(82, GET=shards.listing),
@@ -199,4 +218,3 @@ NOT_OFFERED = frozenset(
         "runbooks",
     }
 )
-    "/v1/conductors/{host}/power": _since(49, GET=power.of_conductor),

@@ -36,11 +36,6 @@ def detach_vmedia(call: Call, node: str) -> Answer:
     return _refuse(call, node, "detach_virtual_media")
 
 
-def indicators(call: Call, node: str) -> Answer:
-    """GET /v1/nodes/{node}/management/indicators"""
-    return _refuse(call, node, "get_supported_indicators")
-
-
 def allocation(call: Call, node: str) -> Answer:
     """GET /v1/nodes/{node}/allocation"""
     node_ident.uuid_of(call, node)

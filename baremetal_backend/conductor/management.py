@@ -13,7 +13,7 @@ from baremetal_backend.conductor.parts import Part
 from baremetal_backend.core.errors import InvalidParameterValue
 from baremetal_backend.core.records import Node
 from baremetal_backend.drivers.loader import Driver
-from baremetal_backend.rpc.interface import BootDevice, Console, VendorMethod
+from baremetal_backend.rpc.interface import BootDevice, Console
 
 _BOOT_MODES = ("uefi", "bios")
 
@@ -102,11 +102,6 @@ class Management(Part):
             switch = console.start_console if enabled else console.stop_console
             self._block(switch(task))
             task.save(console_enabled=enabled)
-
-    def vendor_methods(self, node_id: str) -> Mapping[str, VendorMethod]:
-        """See ``rpc.interface.Conductor``."""
-        self._read(node_id)
-        return {}
 
     def _read(self, node_id: str) -> tuple[Node, Driver]:
         node = self._context.storage.nodes.get(node_id)

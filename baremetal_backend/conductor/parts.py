@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from typing import Any
 
 from baremetal_backend.conductor.periodic.statistics import Statistics
-from baremetal_backend.conductor.task import TaskManager
 from baremetal_backend.conductor.power_sync.roster import Roster
+from baremetal_backend.conductor.task import TaskManager
 from baremetal_backend.conf.settings import Settings
 from baremetal_backend.drivers.base import Progress
 from baremetal_backend.drivers.loader import Registry
@@ -33,9 +34,9 @@ class Context:
     #: Blocks for seconds.
     sleep: Callable[[float], None]
     started_at: str
-    periodic_statistics: Statistics = field(
     #: The nodes whose power state is followed, and what is known of it.
     power_roster: Roster = field(default_factory=Roster)
+    periodic_statistics: Statistics = field(
         default_factory=lambda: Statistics(time.time, time.monotonic)
     )
 
@@ -53,7 +54,15 @@ class Part:
 
     def _block(self, progress: Progress) -> None:
         """Do short work in the caller's thread, with its pauses."""
-        if progress is None:
-            return
-        for pause in progress:
+        self._result(progress)
+
+    def _result(self, progress: Any) -> Any:
+        """The same for work that has a result; that itself if it is one."""
+        if not isinstance(progress, Generator):
+            return progress
+        while True:
+            try:
+                pause = next(progress)
+            except StopIteration as stop:
+                return stop.value
             self._context.sleep(min(pause.seconds, _LONGEST_PAUSE))

@@ -60,6 +60,11 @@ from baremetal_backend.drivers.step_marks import (
     service_step,
     verify_step,
 )
+from baremetal_backend.drivers.vendor_marks import (
+    Passthru,
+    described_methods,
+    vendor_method,
+)
 
 if TYPE_CHECKING:
     from baremetal_backend.drivers.loader import Driver
@@ -157,15 +162,15 @@ class Interface(ABC):
     def __init__(self, settings: Settings, *equipment: Any) -> None:
         self.settings = settings
 
+    def reload(self, settings: Settings) -> None:
+        """New values of options that may change; the others are as before."""
+        self.settings = settings
+
     def forget(self, node: Node) -> None:  # noqa: B027 - optional
         """This conductor no longer looks after the node as it was here.
 
         It was removed, handed over, or its data are others now: let go of
         what is open for it. Doesn't wait.
-    def reload(self, settings: Settings) -> None:
-        """New values of options that may change; the others are as before."""
-        self.settings = settings
-
         """
 
     def properties(self) -> Mapping[str, str]:
@@ -246,6 +251,17 @@ class PowerInterface(Interface):
         raise UnsupportedDriverExtension(task.node.driver, "soft power off")
 
 
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """A lamp of a node."""
+
+    #: ``system``, ``chassis``, ``power``, ``disk`` or ``nic``.
+    component: str
+    name: str
+    #: What it can be switched to; nothing: it is only looked at.
+    states: tuple[str, ...]
+
+
 class ManagementInterface(Interface):
     """What a management controller can do beside switching."""
 
@@ -265,8 +281,16 @@ class ManagementInterface(Interface):
         """Boot from the device, once or for good."""
         raise UnsupportedDriverExtension(task.node.driver, "set_boot_device")
 
+    def before_boot(self, task: DriverTask, again: bool) -> Progress:
+        """The node is about to be switched on.
+
+        ``again``: set the device once more that was set for good, for
+        hardware that forgets it.
+        """
+        return None
+
     def set_boot_mode(self, task: DriverTask, mode: str) -> Progress:
-        """``uefi`` or ``bios``."""
+        """``uefi`` or ``bios``; the conductor writes it down afterwards."""
         raise UnsupportedDriverExtension(task.node.driver, "set_boot_mode")
 
     def set_secure_boot(self, task: DriverTask, enabled: bool) -> Progress:
@@ -276,6 +300,22 @@ class ManagementInterface(Interface):
     def inject_nmi(self, task: DriverTask) -> Progress:
         """Send a non-maskable interrupt."""
         raise UnsupportedDriverExtension(task.node.driver, "inject_nmi")
+
+    def indicators(self, node: Node) -> Sequence[Indicator]:
+        """Lamps of the node. Looks at no hardware."""
+        raise UnsupportedDriverExtension(node.driver, "indicators")
+
+    def get_indicator(self, node: Node, indicator: Indicator) -> str:
+        """``on``, ``off``, ``blinking`` or ``unknown``."""
+        raise UnsupportedDriverExtension(node.driver, "get_indicator_state")
+
+    def set_indicator(
+        self, task: DriverTask, indicator: Indicator, state: str
+    ) -> Progress:
+        """Switch it to one of its ``states``."""
+        raise UnsupportedDriverExtension(
+            task.node.driver, "set_indicator_state"
+        )
 
 
 class BootInterface(Interface):
@@ -438,9 +478,24 @@ class FirmwareInterface(Interface):
 
 
 class VendorInterface(Interface):
-    """Whatever else a vendor offers; nothing so far."""
+    """Whatever else a vendor offers: methods with ``vendor_method``."""
 
     kind = "vendor"
+
+    @classmethod
+    def methods(cls) -> Mapping[str, Passthru]:
+        """What clients may call, by name."""
+        return described_methods(cls)
+
+    def check(
+        self, node: Node, method: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """Refuse what won't do, before anything begins.
+
+        Names of arguments are checked already. Errors: HardwareRefused,
+        InvalidParameterValue.
+        """
+        self.validate(node)
 
 
 class AbstractHardwareType(ABC):
@@ -466,10 +521,12 @@ __all__ = [
     "DriverTask",
     "Equipment",
     "FirmwareInterface",
+    "Indicator",
     "InspectInterface",
     "Interface",
     "ManagementInterface",
     "NetworkInterface",
+    "Passthru",
     "Pause",
     "PowerInterface",
     "PowerReading",
@@ -485,5 +542,6 @@ __all__ = [
     "deploy_step",
     "finish",
     "service_step",
+    "vendor_method",
     "verify_step",
 ]

@@ -2,7 +2,8 @@
 """Interfaces for sites that have nothing to drive there.
 
 The network interface remembers which VIFs a node has, so that Nova can attach,
-list and detach them; nobody switches a cable or a VLAN.
+list and detach them; nobody switches a cable or a VLAN. The deploy interface
+writes no image: an instance is whatever is on the node's disk.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from baremetal_backend.core.errors import (
 )
 from baremetal_backend.core.records import Node
 from baremetal_backend.drivers.base import (
+    BootInterface,
     ConsoleInterface,
+    DeployInterface,
     DriverTask,
+    ManagementInterface,
     NetworkInterface,
     Progress,
+    StepProgress,
     StorageInterface,
     VendorInterface,
+    deploy_step,
 )
 
 _KEY = "attached_vifs"
@@ -88,6 +94,62 @@ class NoopStorage(StorageInterface):
 
     def detach_volumes(self, task: DriverTask) -> Progress:
         """Nothing to do."""
+        return None
+
+
+class NoopDeploy(DeployInterface):
+    """Nodes whose disks have on them what shall run."""
+
+    name = "noop"
+
+    @deploy_step(priority=100)
+    def deploy(self, task: DriverTask) -> StepProgress:
+        """Write nothing: the disk stays as it is."""
+        return None
+
+    def tear_down(self, task: DriverTask) -> Progress:
+        """Erase nothing; the node is switched off already."""
+        return None
+
+
+class DiskBoot(BootInterface):
+    """Boots what is on the disk, from now on."""
+
+    name = "disk"
+
+    def prepare_instance(self, task: DriverTask) -> Progress:
+        """Set the disk as the boot device, for good."""
+        return task.driver.management.set_boot_device(task, "disk", True)
+
+    def clean_up_instance(self, task: DriverTask) -> Progress:
+        """Nothing was made that could be undone."""
+        return None
+
+
+class NoopManagement(ManagementInterface):
+    """Nodes that boot what their firmware finds, whatever is asked for."""
+
+    name = "noop"
+
+    _DEVICES = ("pxe", "disk", "cdrom")
+
+    def boot_devices(self, node: Node) -> Sequence[str]:
+        """What is taken, without any effect."""
+        return self._DEVICES
+
+    def get_boot_device(self, node: Node) -> tuple[str | None, bool | None]:
+        """Nobody knows."""
+        return None, None
+
+    def set_boot_device(
+        self, task: DriverTask, device: str, persistent: bool
+    ) -> Progress:
+        """Change nothing. Errors: InvalidParameterValue."""
+        if device not in self._DEVICES:
+            raise InvalidParameterValue(
+                f"Invalid boot device {device} specified; choose one of: "
+                f"{', '.join(self._DEVICES)}."
+            )
         return None
 
 

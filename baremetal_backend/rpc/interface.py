@@ -197,6 +197,27 @@ class VendorMethod:
 
 
 @dataclass(frozen=True, slots=True)
+class VendorAnswer:
+    """How a vendor's method answered; ``result`` is any JSON.
+
+    ``is_async``: it goes on, and there is no result.
+    """
+
+    is_async: bool
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorInfo:
+    """A lamp of a node."""
+
+    component: str
+    name: str
+    #: What it can be switched to; nothing: it is only looked at.
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProvisioningParams:
     """What may come with ``PUT states/provision`` beside the target."""
 
@@ -415,8 +436,39 @@ class Conductor(Protocol):
         """Remember the RAID layout that a later cleaning shall make."""
         ...
 
+    def get_indicators(self, node_id: str) -> Sequence[IndicatorInfo]:
+        """The node's lamps."""
+        ...
+
+    def get_indicator_state(
+        self, node_id: str, component: str, indicator: str
+    ) -> str:
+        """``on``, ``off``, ``blinking`` or ``unknown``. Errors: NotFound."""
+        ...
+
+    def set_indicator_state(
+        self, node_id: str, component: str, indicator: str, state: str
+    ) -> None:
+        """Switch a lamp. Errors: NotFound, InvalidParameterValue."""
+        ...
+
     def vendor_methods(self, node_id: str) -> Mapping[str, VendorMethod]:
         """What the node's vendor interface offers; maybe nothing."""
+        ...
+
+    def vendor_passthru(
+        self,
+        node_id: str,
+        method: str,
+        http_method: str,
+        arguments: Mapping[str, Any],
+    ) -> VendorAnswer:
+        """Call a method of the node's vendor interface.
+
+        Errors: InvalidParameterValue (no such method, not by this HTTP
+        method, its arguments), UnsupportedDriverExtension, HardwareRefused,
+        HardwareFailed, NodeLocked, NoFreeWorker.
+        """
         ...
 
     # -- records beside nodes -------------------------------------------------
@@ -456,12 +508,6 @@ class Conductor(Protocol):
         """
         ...
 
-    def periodics(self, host: str) -> Sequence[PeriodicTaskInfo]:
-        """The periodic tasks of one conductor, by name.
-
-        Errors: ConductorNotFound.
-        """
-        ...
     def node_power(self, node_id: str) -> NodePower:
         """What is known of the node's power state. Asks no hardware."""
         ...
@@ -473,3 +519,9 @@ class Conductor(Protocol):
         """
         ...
 
+    def periodics(self, host: str) -> Sequence[PeriodicTaskInfo]:
+        """The periodic tasks of one conductor, by name.
+
+        Errors: ConductorNotFound.
+        """
+        ...

@@ -12,17 +12,25 @@ from baremetal_backend.conductor.operation import End, Provisioning, Task
 from baremetal_backend.conductor.verbs.request import Request
 from baremetal_backend.conf.settings import ConductorSettings
 from baremetal_backend.core import steps as core
+from baremetal_backend.core.states import ENROLL
 from baremetal_backend.drivers.base import Steps, finish
 
 
 def operation(request: Request) -> Provisioning:
-    """Contact the node and learn its power state."""
+    """Contact the node and learn its power state.
+
+    Errors: HardwareRefused for a new node whose data won't do: what can be
+    told without contacting it is told at once.
+    """
+    if request.node.provision_state == ENROLL:
+        request.validate("power")
     settings = request.settings
     return Provisioning(request.verb, lambda task: _verify(task, settings))
 
 
 def _verify(task: Task, settings: ConductorSettings) -> Steps[End | None]:
     power = task.driver.power
+    # The node's data may have changed since the request came.
     power.validate(task.node)
     yield from finish(power.verify(task))
     offers = core.with_priorities(

@@ -360,3 +360,12 @@ def test_secrets_are_masked_in_every_answer(http, backend):
     ]
     assert all("topsecret" not in str(answer) for answer in answers)
     assert node["driver_info"]["address"] == "10.0.0.1"
+
+
+@pytest.mark.parametrize("name", ["ipmi_password", "ipmi_hex_kg_key"])
+@pytest.mark.parametrize(
+    "value", ["topsecret", {"a": "topsecret"}, ["topsecret"], [["topsecret"]]]
+)
+def test_a_secret_of_any_form_is_masked(backend, name, value):
+    node = backend.node(driver_info={name: value})
+    assert node["driver_info"] == {name: "******"}

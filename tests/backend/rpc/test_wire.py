@@ -9,6 +9,7 @@ import pytest
 
 from baremetal_backend.core.records import Node, Port
 from baremetal_backend.rpc import wire
+from baremetal_backend.rpc.interface import IndicatorInfo, VendorAnswer
 
 STRANGE = [
     {"__record__": "Node"},
@@ -46,3 +47,19 @@ def test_a_record_of_any_kind_comes_back_as_that_record(extra):
     )
     sent = over_the_wire(wire.encode_result("create_resource", port))
     assert wire.opened("create_resource", sent) == port
+
+
+@pytest.mark.parametrize(
+    "result",
+    [None, 7, "0x01", [1, "a"], {"uuid": "not a node", "is_async": False}],
+)
+def test_what_a_vendors_method_answers_stays_as_it_is(result):
+    sent = VendorAnswer(False, result)
+    message = over_the_wire(wire.encode_result("vendor_passthru", sent))
+    assert wire.opened("vendor_passthru", message) == sent
+
+
+def test_lamps_come_back_as_lamps():
+    sent = (IndicatorInfo("system", "led", ("on", "off")),)
+    message = over_the_wire(wire.encode_result("get_indicators", sent))
+    assert wire.opened("get_indicators", message) == sent

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Interfaces for BMCs that need the well-known tool, a process a command."""
