@@ -15,6 +15,7 @@ from baremetal_backend.drivers.absent import (
     NoRescue,
 )
 from baremetal_backend.drivers.fake.hardware import FakeBoot, FakeDeploy
+from baremetal_backend.drivers.ipmi.console import IpmiConsole
 from baremetal_backend.drivers.ipmi.ipmitool.interfaces import (
     IpmitoolManagement,
     IpmitoolPower,
@@ -40,7 +41,7 @@ class IpmiHardware(base.AbstractHardwareType):
     interfaces = {
         "bios": (NoBios,),
         "boot": (DiskBoot, FakeBoot),
-        "console": (NoConsole,),
+        "console": (IpmiConsole, NoConsole),
         "deploy": (NoopDeploy, FakeDeploy),
         "firmware": (NoFirmware,),
         "inspect": (NoInspect,),
