@@ -34,25 +34,27 @@ of the driver; the node's operation fails in every case, with the sentence as
 
 from __future__ import annotations
 
-import enum
 from abc import ABC, abstractmethod
-from collections.abc import (
-    Callable,
-    Generator,
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from baremetal_backend.conf.settings import Settings
 from baremetal_backend.core import journey
 from baremetal_backend.core.errors import UnsupportedDriverExtension
-from baremetal_backend.core.figures import Figure
 from baremetal_backend.core.records import Node
 from baremetal_backend.core.states import StepKind
 from baremetal_backend.core.steps import Step
+from baremetal_backend.drivers.equipment import Equipment
+from baremetal_backend.drivers.progress import (
+    WAIT,
+    Pause,
+    Progress,
+    StepProgress,
+    Steps,
+    Wait,
+    finish,
+)
 from baremetal_backend.drivers.step_marks import (
     clean_step,
     deploy_step,
@@ -73,41 +75,6 @@ POWER_ON = "power on"
 POWER_OFF = "power off"
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Go on after this many seconds."""
-
-    seconds: float
-
-
-class Wait(enum.Enum):
-    """The type of ``WAIT``."""
-
-    WAIT = "wait"
-
-
-#: What a step ends with that goes on by itself: somebody reports its end.
-WAIT: Final = Wait.WAIT
-
-T = TypeVar("T")
-
-#: Long work that ends with a T.
-Steps = Generator[Pause, None, T]
-
-#: What a long method returns: nothing when it is done, or what is left to do.
-Progress = Generator[Pause, None, None] | None
-
-
-#: What a step returns: like ``Progress``, or one of the two with ``WAIT``.
-StepProgress = Wait | Generator[Pause, None, Wait | None] | None
-
-
-def finish(progress: Progress) -> Steps[None]:
-    """``yield from finish(...)``: do what a driver's method left to do."""
-    if progress is not None:
-        yield from progress
-
-
 class DriverTask(Protocol):
     """A node that this driver may work on, for as long as the call lasts."""
 
@@ -124,29 +91,6 @@ class DriverTask(Protocol):
     def save(self, **changes: Any) -> Node:
         """Write fields of the node; refused when it was taken away."""
         ...
-
-
-class Equipment(ABC):
-    """What implementations share and what runs: a client with a thread.
-
-    Made once for all implementations of a process that name it. It is started
-    before anything asks for a node, and stopped after everything else.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    @abstractmethod
-    def start(self) -> None:
-        """Begin to run. Errors: ConfigurationError."""
-
-    @abstractmethod
-    def stop(self) -> None:
-        """End, within a few seconds."""
-
-    def figures(self) -> Iterable[Figure]:
-        """What the metrics show of it."""
-        return ()
 
 
 class Interface(ABC):
