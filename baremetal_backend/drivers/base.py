@@ -149,6 +149,8 @@ class PowerReading:
     error_kind: str | None = None
     #: Seconds that it took.
     seconds: float = 0.0
+    #: Nothing was asked this time; it is worth it after so many seconds.
+    retry_after: float | None = None
 
 
 class PowerInterface(Interface):

@@ -112,6 +112,12 @@ class Answers:
         one.in_flight = False
         self._roster.in_flight -= 1
         reading = checked(message.reading)
+        if reading.retry_after is not None:
+            # Nothing is known that was not known before: it counts for
+            # nothing.
+            later = self._roster.monotonic() + max(1.0, reading.retry_after)
+            self._roster.ask_at(one, later)
+            return
         self._note(one, reading, results.pace)
         row = one.row
         if is_settled(row, reading.state, one.standing):

@@ -44,6 +44,9 @@ class IpmiError(Exception):
     retriable: ClassVar[bool] = True
     #: Least seconds until then.
     pause: ClassVar[float] = 1.0
+    #: Seconds until background work is let through again: nothing was sent,
+    #: and the text tells of an earlier question. None: it was asked.
+    retry_after: float | None = None
 
     def __init__(
         self, where: str, tried: str, seconds: float, detail: str

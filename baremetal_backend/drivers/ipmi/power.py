@@ -264,7 +264,13 @@ def reading(answered: Answered) -> PowerReading:
     """What an answer to the background's question means."""
     outcome = answered.outcome
     if isinstance(outcome, IpmiError):
-        return PowerReading(None, str(outcome), outcome.kind, answered.seconds)
+        return PowerReading(
+            None,
+            str(outcome),
+            outcome.kind,
+            answered.seconds,
+            outcome.retry_after,
+        )
     if not outcome.data:
         return PowerReading(
             None,

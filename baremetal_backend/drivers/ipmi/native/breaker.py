@@ -66,13 +66,15 @@ class Circuit:
         if last is None or self.open_until is None:
             raise ValueError("the circuit is closed")
         left = max(0.0, self.open_until - now)
-        return type(last)(
+        refusal = type(last)(
             where,
             tried,
             0.0,
             f"not asked for another {left:.0f} s, after {self.failures} "
             f"failures in a row; the last one: {last.detail}",
         )
+        refusal.retry_after = left
+        return refusal
 
 
 CLOSED: Final = Circuit()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 
 import pytest
@@ -239,3 +240,24 @@ def test_an_interface_that_is_not_offered_any_more_is_said(following):
     trouble = following.roster.find(node.uuid).trouble
     assert trouble.kind == "bad_data"
     assert "power_interface gone" in trouble.error
+
+
+def test_a_question_that_was_not_sent_counts_for_nothing(following):
+    node = following.node(SILENT, power_state=ON)
+    following.step()
+    following.passes(32)
+    before = following.roster.find(node.uuid)
+    failures, strikes = before.turn.failures, before.standing.strikes
+    assert failures == 2
+    following.power.hardware[node.uuid] = dataclasses.replace(
+        SILENT, error="not asked for another 40 s", retry_after=40.0
+    )
+    following.poll()
+    asked = len(following.power.asked)
+    seen = following.roster.find(node.uuid)
+    assert (seen.turn.failures, seen.standing.strikes) == (failures, strikes)
+    assert seen.trouble.error == SILENT.error
+    following.passes(38)
+    assert len(following.power.asked) == asked
+    following.passes(3)
+    assert len(following.power.asked) == asked + 1

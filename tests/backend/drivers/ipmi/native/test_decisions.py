@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,6 +75,8 @@ def test_what_is_refused_meanwhile_says_why_and_for_how_long() -> None:
     circuit = failed(failed(failed(CLOSED)))
     refusal = circuit.refusal("h:623", "Get Chassis Status", 100.2)
     assert isinstance(refusal, Unreachable)
+    assert refusal.retry_after == pytest.approx(0.8)
+    assert SILENT.retry_after is None
     assert str(refusal) == (
         "h:623: Get Chassis Status failed after 0.0 s: not asked for another "
         "1 s, after 3 failures in a row; the last one: no answer"
