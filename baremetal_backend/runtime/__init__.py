@@ -14,6 +14,9 @@ baremetal-periodic   1       begins periodic tasks when they are due
 periodic-<task>      0..n    one run of a periodic task
 baremetal-power      1       follows power states (``conductor.power_sync``)
 baremetal-power_*    0..n    ask interfaces that block, begin switches
+baremetal-ipmi-N     0..1    speaks with all BMCs (``drivers.ipmi.native``)
+baremetal-ipmi-watch 0..1    replaces that one when it hangs or dies
+baremetal-ipmi-names 0..4    look up BMCs' names
 baremetal-console    0..1    serves consoles (``drivers.console_server``)
 baremetal-metrics    0..1    shows figures (``metrics``), and its requests
 baremetal-call_*     0..n    wait for other conductors

