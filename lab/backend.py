@@ -99,8 +99,11 @@ class Backend:
         count: int,
         conductor_group: str,
         resource_class: str = RESOURCE_CLASS,
+        *,
         prefix: str | None = None,
         properties: Mapping[str, object] | None = None,
+        driver: str = HARDWARE_TYPE,
+        driver_info: Mapping[str, object] | None = None,
     ) -> list[str]:
         """Create nodes and make them available; return their uuids.
 
@@ -110,7 +113,8 @@ class Backend:
         nodes = [
             baremetal.create_node(
                 name=f"{prefix or conductor_group or 'node'}-{number:02d}",
-                driver=HARDWARE_TYPE,
+                driver=driver,
+                driver_info=dict(driver_info or {}),
                 conductor_group=conductor_group,
                 resource_class=resource_class,
                 properties={

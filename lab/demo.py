@@ -22,16 +22,20 @@ from typing import Protocol
 
 from lab import (
     client_files,
+    controller_step,
     mariadb,
     postgresql,
     rabbitmq,
     running,
     warden,
 )
+from lab.backend import HARDWARE_TYPE
 from lab.bare_metal_cluster import BareMetalCluster
 from lab.bare_metal_cluster import Plan as ClusterPlan
 from lab.cloud import Cloud, Plan
 from lab.conductors_story import ConductorsStory
+from lab.ipmi import farm
+from lab.ipmi import witness as ipmi_witness
 from lab.operator_actions import FLAVOR, IMAGE
 from lab.ports import LOOPBACK
 from lab.processes import ProcessFailed
@@ -39,6 +43,12 @@ from lab.screen import Screen
 from lab.story import GROUP, Story
 from lab.waiting import TimedOut
 from lab.witness import StepFailed
+
+#: Program to Debian package.
+_OF_CONTROLLERS = {
+    "ipmi_sim": farm.DEBIAN_PACKAGE,
+    "ipmitool": ipmi_witness.DEBIAN_PACKAGE,
+}
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -101,11 +111,18 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _missing_packages(conductors: bool) -> list[str]:
     database = postgresql if conductors else mariadb
-    return [
+    missing = [
         package.DEBIAN_PACKAGE
         for package in (rabbitmq, database)
         if not package.is_installed()
     ]
+    if not conductors:
+        missing += [
+            package
+            for program, package in _OF_CONTROLLERS.items()
+            if shutil.which(program) is None
+        ]
+    return missing
 
 
 def _stop(screen: Screen, directory: Path) -> int:
@@ -174,9 +191,12 @@ class _CloudStage:
 
     def __init__(self, screen: Screen, directory: Path) -> None:
         self._screen = screen
-        self._cloud = Cloud(
-            Plan(with_api=True), directory, progress=screen.did
+        types = f"{HARDWARE_TYPE},{controller_step.DRIVER}"
+        plan = Plan(
+            with_api=True,
+            backend_options={"DEFAULT": {"enabled_hardware_types": types}},
         )
+        self._cloud = Cloud(plan, directory, progress=screen.did)
 
     def start(self) -> None:
         self._screen.heading("Start a cloud")

@@ -7,7 +7,7 @@ the openstack client, and says on the screen that it was done.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lab.cloud import Cloud
@@ -78,8 +78,13 @@ class Operator:
             disk_format="raw",
             container_format="bare",
         )
+        self.create_flavor(FLAVOR, resource_class)
+        self._screen.did(f"image {IMAGE} and flavor {FLAVOR} created")
+
+    def create_flavor(self, name: str, resource_class: str) -> None:
+        """Create a flavor of one node of a class."""
         flavor = self._sdk.compute.create_flavor(
-            name=FLAVOR, ram=16384, vcpus=8, disk=100
+            name=name, ram=16384, vcpus=8, disk=100
         )
         # A bare metal node is taken as a whole: one of its class, and none
         # of the quantities that the flavor shows to people.
@@ -92,15 +97,14 @@ class Operator:
                 "resources:DISK_GB": "0",
             },
         )
-        self._screen.did(f"image {IMAGE} and flavor {FLAVOR} created")
 
-    def boot(self, *names: str) -> None:
+    def boot(self, *names: str, flavor_name: str = FLAVOR) -> None:
         """Boot servers, and wait until they are ACTIVE.
 
         :raises StepFailed: one of them does not become ACTIVE
         """
         image = self._sdk.image.find_image(IMAGE)
-        flavor = self._sdk.compute.find_flavor(FLAVOR)
+        flavor = self._sdk.compute.find_flavor(flavor_name)
         self._servers += [
             self._sdk.compute.create_server(
                 name=name,
@@ -111,8 +115,33 @@ class Operator:
             for name in names
         ]
         for server in self._servers:
-            self._wait_active(server)
+            self._wait_for(server, "ACTIVE", "the deployment")
             self._screen.did(f"server {server.name} is ACTIVE")
+
+    def reboot(self) -> None:
+        """Reboot all servers, the hard way."""
+        self._act(
+            lambda server: self._sdk.compute.reboot_server(server, "HARD"),
+            "rebooted",
+            "ACTIVE",
+        )
+
+    def stop(self) -> None:
+        """Stop all servers."""
+        self._act(self._sdk.compute.stop_server, "stopped", "SHUTOFF")
+
+    def restart(self) -> None:
+        """Start all stopped servers."""
+        self._act(self._sdk.compute.start_server, "started", "ACTIVE")
+
+    def _act(
+        self, action: Callable[[Any], object], done: str, status: str
+    ) -> None:
+        for server in self._servers:
+            action(server)
+        for server in self._servers:
+            self._wait_for(server, status, "what was asked")
+            self._screen.did(f"server {server.name} {done}: {status}")
 
     def delete_servers(self) -> None:
         """Delete what ``boot`` created, and wait until nova forgot it."""
@@ -128,13 +157,15 @@ class Operator:
         services = self._sdk.compute.services(host=host, binary="nova-compute")
         return next(iter(services))
 
-    def _wait_active(self, server: Any) -> None:
+    def _wait_for(self, server: Any, status: str, what: str) -> None:
         seen: list[Any] = []
 
         def ended() -> bool:
             seen[:] = [self._sdk.compute.get_server(server.id)]
-            return seen[0].status in {"ACTIVE", "ERROR"}
+            if seen[0].task_state is not None:
+                return False
+            return seen[0].status in {status, "ERROR"}
 
-        self._witness.wait(ended, f"end of the deployment of {server.name}")
-        if seen[0].status != "ACTIVE":
+        self._witness.wait(ended, f"end of {what} of {server.name}")
+        if seen[0].status != status:
             raise StepFailed(f"{server.name} is in error: {seen[0].fault}")

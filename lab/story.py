@@ -12,8 +12,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from lab import owners_table
+from lab import controller_step, owners_table
 from lab.cloud import Cloud
+from lab.controller_step import ControllerStep
 from lab.invariants import Expectation, Node
 from lab.operator_actions import Operator
 from lab.owners_table import HostLine
@@ -58,6 +59,7 @@ class Story:
             ("A nova-compute dies", self._kill),
             ("It comes back", self._revive),
             ("Delete the servers", self._delete),
+            ("A server on a machine with a controller", self._control),
         ]
         for number, (title, step) in enumerate(steps, 1):
             self._screen.heading(f"{number}/{len(steps)}  {title}")
@@ -214,6 +216,17 @@ class Story:
             "60 available nodes",
         )
         self._settle("all 60 nodes are available, and owned as at first")
+
+    def _control(self) -> None:
+        self._screen.say(
+            f"""One more node comes to {GROUP}, of hardware type
+            {controller_step.DRIVER}. A server is booted there, rebooted,
+            stopped, started and deleted, through nova's API. Its controller is
+            a real ipmi_sim, which notes what it did."""
+        )
+        ControllerStep(
+            self._cloud, GROUP, self._operator, self._witness, self._screen
+        ).play()
 
     def _settle(self, goal: str) -> None:
         self._witness.settle(goal)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from openstackclient import shell
 
 from tests.backend.running import RunningBackend
+from tests.clients.inside import openstack
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +35,7 @@ class Outcome:
 
 
 class Cli:
-    """``openstack baremetal ...``.
-
-    Run inside this process: a process of its own loads all plug-ins of the
-    command line client, which takes seconds per command.
-    """
+    """``openstack baremetal ...``."""
 
     def __init__(self, url: str) -> None:
         self._access = ["--os-auth-type", "none", "--os-endpoint", url]
@@ -48,9 +44,7 @@ class Cli:
         """The command's outcome, whatever it is."""
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = shell.OpenStackShell().run(
-                [*self._access, "baremetal", *words]
-            )
+            code = openstack([*self._access, "baremetal", *words])
         return Outcome(code, out.getvalue(), err.getvalue())
 
     def __call__(self, *words: str) -> str:

@@ -61,7 +61,6 @@ class BareMetal:
         for number in range(start, start + count):
             node = self.api.create_node(
                 id=node_id(number),
-                driver=DRIVER,
                 conductor_group=group,
                 resource_class=RESOURCE_CLASS,
                 properties={
@@ -70,7 +69,7 @@ class BareMetal:
                     "local_gb": 100,
                     "cpu_arch": "x86_64",
                 },
-                **values,
+                **{"driver": DRIVER, **values},
             )
             self._enrolled.append(node.id)
             created.append(node.id)
