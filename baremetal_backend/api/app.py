@@ -34,6 +34,7 @@ from baremetal_backend.api.faults import (
     MethodNotAllowed,
     UnsupportedMediaType,
 )
+from baremetal_backend.api.hardware_calls import Places
 from baremetal_backend.api.routes import NOT_OFFERED, ROUTES, Route
 from baremetal_backend.api.schemas import Checker
 from baremetal_backend.api.wellformed import shown
@@ -68,6 +69,7 @@ def make_app(
         storage,
         settings.max_limit,
         ready,
+        Places(settings.threads),
         settings.ramdisk_heartbeat_timeout,
     )
     app = falcon.App(middleware=[_Version()])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -29,6 +30,8 @@ class Services:
     storage: Storage
     max_limit: int
     ready: Callable[[], bool]
+    #: Entered by requests that wait for hardware. Errors: Unavailable.
+    places: AbstractContextManager[None]
     #: Seconds within which ramdisks shall report.
     heartbeat_timeout: int = 300
 

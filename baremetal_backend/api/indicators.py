@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from baremetal_backend.api import links, node_ident
 from baremetal_backend.api.call import NO_CONTENT, Answer, Call, answer, takes
+from baremetal_backend.api.hardware_calls import waits_for_hardware
 from baremetal_backend.core.errors import NotFound
 from baremetal_backend.rpc.interface import IndicatorInfo
 
@@ -37,6 +38,7 @@ def components(call: Call, node: str) -> Answer:
     )
 
 
+@waits_for_hardware
 def listing(call: Call, node: str, component: str) -> Answer:
     """GET /v1/nodes/{node}/management/indicators/{component}"""
     ident = node_ident.checked(call, node)
@@ -63,6 +65,7 @@ def _shown(call: Call, node: str, one: IndicatorInfo) -> dict[str, object]:
     }
 
 
+@waits_for_hardware
 def show(call: Call, node: str, component: str, indicator: str) -> Answer:
     """GET /v1/nodes/{node}/management/indicators/{component}/{indicator}"""
     state = call.conductor.get_indicator_state(
@@ -71,6 +74,7 @@ def show(call: Call, node: str, component: str, indicator: str) -> Answer:
     return answer({"state": state.upper()})
 
 
+@waits_for_hardware
 @takes(body=STATE_BODY)
 def switch(call: Call, node: str, component: str, indicator: str) -> Answer:
     """PUT /v1/nodes/{node}/management/indicators/{component}/{indicator}"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from baremetal_backend.api import node_ident, wellformed
 from baremetal_backend.api.call import NO_CONTENT, Answer, Call, answer, takes
+from baremetal_backend.api.hardware_calls import waits_for_hardware
 
 BOOT_DEVICE_BODY = {
     "type": "object",
@@ -33,6 +34,7 @@ def validate(call: Call, node: str) -> Answer:
     )
 
 
+@waits_for_hardware
 def boot_device(call: Call, node: str) -> Answer:
     """GET /v1/nodes/{node}/management/boot_device"""
     device = call.conductor.get_boot_device(node_ident.checked(call, node))
@@ -41,6 +43,7 @@ def boot_device(call: Call, node: str) -> Answer:
     )
 
 
+@waits_for_hardware
 @takes(body=BOOT_DEVICE_BODY)
 def set_boot_device(call: Call, node: str) -> Answer:
     """PUT /v1/nodes/{node}/management/boot_device"""
@@ -62,6 +65,7 @@ def supported_boot_devices(call: Call, node: str) -> Answer:
     return answer({"supported_boot_devices": list(devices)})
 
 
+@waits_for_hardware
 @takes(body=EMPTY_BODY, optional_body=True)
 def inject_nmi(call: Call, node: str) -> Answer:
     """PUT /v1/nodes/{node}/management/inject_nmi"""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from baremetal_backend.api import node_ident
 from baremetal_backend.api.call import Answer, Call, answer, takes
 from baremetal_backend.api.faults import BadField
+from baremetal_backend.api.hardware_calls import waits_for_hardware
 
 ARGUMENTS_BODY = {"type": ["object", "null"], "maxProperties": 64}
 
@@ -35,6 +36,7 @@ def methods(call: Call, node: str) -> Answer:
 
 
 def _caller(http_method: str) -> Callable[..., Answer]:
+    @waits_for_hardware
     def call_method(
         call: Call, node: str, method: str | None = None
     ) -> Answer:

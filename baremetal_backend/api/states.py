@@ -20,6 +20,7 @@ from baremetal_backend.api.call import (
     takes,
 )
 from baremetal_backend.api.faults import BadField
+from baremetal_backend.api.hardware_calls import waits_for_hardware
 from baremetal_backend.core import states
 from baremetal_backend.core.records import INTERFACES
 from baremetal_backend.rpc.interface import ProvisioningParams
@@ -270,6 +271,7 @@ def show_console(call: Call, node: str) -> Answer:
     )
 
 
+@waits_for_hardware
 @takes(body=CONSOLE_BODY)
 def set_console(call: Call, node: str) -> Answer:
     """PUT /v1/nodes/{node}/states/console"""
@@ -278,6 +280,7 @@ def set_console(call: Call, node: str) -> Answer:
     return Answer(202, location=f"{_url(call, node)}/console")
 
 
+@waits_for_hardware
 @takes(body=BOOT_MODE_BODY)
 def set_boot_mode(call: Call, node: str) -> Answer:
     """PUT /v1/nodes/{node}/states/boot_mode"""
@@ -287,6 +290,7 @@ def set_boot_mode(call: Call, node: str) -> Answer:
     return _accepted(call, node)
 
 
+@waits_for_hardware
 @takes(body=SECURE_BOOT_BODY)
 def set_secure_boot(call: Call, node: str) -> Answer:
     """PUT /v1/nodes/{node}/states/secure_boot"""

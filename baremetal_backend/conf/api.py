@@ -36,9 +36,11 @@ def options() -> list[cfg.Opt]:
         ),
         cfg.IntOpt(
             "threads",
-            default=16,
-            min=1,
-            help="Requests that are worked on at the same time.",
+            default=32,
+            min=2,
+            help="Requests that are worked on at the same time. At most half "
+            "of them may wait for hardware; further ones of these are "
+            "answered with 503.",
         ),
         cfg.IntOpt(
             "max_request_body_size",

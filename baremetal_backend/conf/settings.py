@@ -37,7 +37,7 @@ class ApiSettings:
     port: int = 6385
     max_limit: int = 1000
     public_endpoint: str | None = None
-    threads: int = 16
+    threads: int = 32
     max_request_body_size: int = 64 * 1024 * 1024
     ramdisk_heartbeat_timeout: int = 300
     #: ``[oslo_middleware]``, as in other services.
