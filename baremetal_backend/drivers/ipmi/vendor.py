@@ -14,7 +14,11 @@ from baremetal_backend.core.errors import (
 from baremetal_backend.core.records import Node
 from baremetal_backend.drivers import base
 from baremetal_backend.drivers.base import DriverTask, Steps, vendor_method
-from baremetal_backend.drivers.ipmi.command import Command, Response
+from baremetal_backend.drivers.ipmi.command import (
+    APPLICATION,
+    Command,
+    Response,
+)
 from baremetal_backend.drivers.ipmi.driver_info import Access
 from baremetal_backend.drivers.ipmi.errors import IpmiError
 from baremetal_backend.drivers.ipmi.interface import IpmiInterface, addressed
@@ -26,8 +30,9 @@ from baremetal_backend.drivers.ipmi.native import decoding
 from baremetal_backend.drivers.ipmi.ports import Client
 from baremetal_backend.drivers.ipmi.raw_bytes import parsed, shown
 
-# Seconds in which all sensors, or a whole log, have to be read.
-_READING = 60.0
+# Seconds in which all sensors, or a whole log, have to be read: less than the
+# API waits for a conductor, so that the client learns why there is nothing.
+_READING = 45.0
 
 _WORDS = {
     True: True, "true": True, "1": True,
@@ -70,7 +75,14 @@ class IpmiVendor(IpmiInterface, base.VendorInterface):
         return self._send(task, parsed(raw_bytes))
 
     def _send(self, task: DriverTask, command: Command) -> Steps[Any]:
-        answer = yield from self.asked(self.access(task.node), command)
+        access = self.access(task.node)
+        try:
+            answer = yield from self.asked(access, command)
+        finally:
+            if command.netfn == APPLICATION:
+                # It may have changed the session that all commands share,
+                # such as its privilege.
+                self.client.forget(access.bmc)
         return {"data": shown(answer.data)}
 
     @vendor_method("POST", is_async=True)

@@ -37,6 +37,7 @@ def whole_cluster(
             "DEFAULT": {
                 "rpc_response_timeout": 20,
                 "graceful_shutdown_timeout": 60,
+                "enabled_hardware_types": "fake-hardware,ipmi",
             },
             "conductor": {"node_locked_retry_attempts": 1},
         },
