@@ -235,9 +235,10 @@ def _unknown(
     struck = _struck(standing, reading.asked_at, policy.interval)
     if struck.strikes <= policy.max_retries or not reading.confirmed:
         return Verdict("nothing", struck)
+    was = f' (it was "{row.power_state}")' if row.power_state else ""
     sentence = (
-        f"The power state could not be read {struck.strikes} times in a row "
-        f'(it was "{row.power_state}"): {reading.error or "no answer"}'
+        f"The power state could not be read {struck.strikes} times in a row"
+        f"{was}: {reading.error or 'no answer'}"
     )
     return _given_up(struck, sentence, None)
 

@@ -70,8 +70,8 @@ class Circuit:
             where,
             tried,
             0.0,
-            f"not asked for another {left:.0f} s, after {self.failures} "
-            f"failures in a row; the last one: {last.detail}",
+            f"not asked for another {left:.0f} s, failures in a row: "
+            f"{self.failures}; the last one: {last.detail}",
         )
         refusal.retry_after = left
         return refusal

@@ -79,7 +79,7 @@ def test_what_is_refused_meanwhile_says_why_and_for_how_long() -> None:
     assert SILENT.retry_after is None
     assert str(refusal) == (
         "h:623: Get Chassis Status failed after 0.0 s: not asked for another "
-        "1 s, after 3 failures in a row; the last one: no answer"
+        "1 s, failures in a row: 3; the last one: no answer"
     )
 
 
