@@ -14,9 +14,8 @@ from lab.screen import Screen
 from lab.witness import StepFailed, Witness
 
 DRIVER = "ipmi"
-_CLASS = "with-bmc"
+_CLASS, _CUSTOM = "with-bmc", "WITH_BMC"
 _SERVER = "iron"
-_SWEEP = "Partition sweep"
 
 
 class ControllerStep:
@@ -49,7 +48,7 @@ class ControllerStep:
             self._use(farm[0])
 
     def _use(self, bmc: SimulatedBmc) -> None:
-        (node,) = self._cloud.backend.enrol(
+        self._cloud.backend.enrol(
             1,
             self._group,
             _CLASS,
@@ -58,9 +57,9 @@ class ControllerStep:
             driver_info=bmc.driver_info,
         )
         self._screen.did(f"a node with a controller at port {bmc.port}")
-        self._operator.create_flavor(_CLASS, _CLASS.replace("-", "_"))
+        self._operator.create_flavor(_CLASS, _CUSTOM)
         self._witness.settle("the node has an owner")
-        self._wait_until_offered(node)
+        self._wait_until_offered()
         self._operator.boot(_SERVER, flavor_name=_CLASS)
         self._check(bmc, is_on=True, done=["power 1"])
         self._operator.reboot()
@@ -77,14 +76,10 @@ class ControllerStep:
             "available node",
         )
 
-    def _wait_until_offered(self, node: str) -> None:
-        """The next sweep of its owner begins after the scheduler was told."""
-        owner = self._cloud.compute(self._cloud.owners()[node])
-        before = owner.log_text().count(_SWEEP)
-        self._witness.wait(
-            lambda: owner.log_text().count(_SWEEP) > before,
-            f"sweep of {owner.host}",
-        )
+    def _wait_until_offered(self) -> None:
+        """Its owner has told the scheduler of it."""
+        offered = self._cloud.placement.candidates
+        self._witness.wait(lambda: offered(_CUSTOM), "node in placement")
 
     def _check(self, bmc: SimulatedBmc, is_on: bool, done: list[str]) -> None:
         """What was asked last was carried out, in this order."""

@@ -7,7 +7,7 @@ from lab import conf_files, schemas
 from lab.mariadb import MariaDB
 from lab.processes import Crew
 from lab.programs import program
-from lab.web import WebService
+from lab.web import WebService, get_json
 
 TOKEN = "admin"
 
@@ -35,6 +35,19 @@ class Placement:
         )
         self.url = self._web.url
         self.process = self._web.process
+
+    def candidates(self, resource_class: str) -> int:
+        """How many providers could take one more of a custom class."""
+        found = get_json(
+            f"{self.url}/allocation_candidates"
+            f"?resources=CUSTOM_{resource_class}:1",
+            {
+                "X-Auth-Token": TOKEN,
+                "OpenStack-API-Version": "placement 1.29",
+                "Accept": "application/json",
+            },
+        )
+        return len(found["provider_summaries"])
 
     def create_schema(self, store: schemas.Schemas) -> None:
         """Create its database."""

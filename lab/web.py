@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from typing import Any
 
 from lab.ports import LOOPBACK, free_port
 from lab.processes import CHECKOUT, Crew, Process
@@ -24,6 +26,16 @@ def answers(url: str) -> bool:
         return error.code < 500
     except OSError:
         return False
+
+
+def get_json(url: str, headers: Mapping[str, str]) -> Any:
+    """The document at a URL of the lab.
+
+    :raises OSError: there is no good answer
+    """
+    request = urllib.request.Request(url, headers=dict(headers))
+    with _OPENER.open(request, timeout=30) as response:
+        return json.load(response)
 
 
 class WebService:
