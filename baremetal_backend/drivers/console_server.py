@@ -34,6 +34,9 @@ _PATIENCE: Final = 5.0
 # Seconds for readers to take the last line before their connections end.
 _FAREWELL: Final = 0.2
 
+# Bytes that are read of a reader at a time.
+_PIECE: Final = 4096
+
 # A reader that is gone without a word is noticed after about a minute: seconds
 # of silence, between two questions, and questions.
 _SILENCE, _BETWEEN, _QUESTIONS = 30, 10, 3
@@ -257,20 +260,28 @@ class ConsoleServers(base.Equipment):
             loop.close()
 
 
-class _Connection(asyncio.Protocol):
-    """A reader's connection, handed on."""
+class _Connection(asyncio.BufferedProtocol):
+    """A reader's connection, handed on in small pieces.
+
+    A whole book that is typed at once must not pass a line that is slow
+    before anybody can say so.
+    """
 
     def __init__(self, console: ServedConsole) -> None:
         self._console = console
         self._transport: Any = None
+        self._piece = bytearray(_PIECE)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         _notice_its_death(transport.get_extra_info("socket"))
         self._console.arrived(self._transport)
 
-    def data_received(self, data: bytes) -> None:
-        self._console.typed(self._transport, data)
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._piece
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._console.typed(self._transport, bytes(self._piece[:nbytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._console.left(self._transport)

@@ -24,6 +24,9 @@ DEVICES: Mapping[str, int] = {
 }
 _NAMES = {selector: name for name, selector in DEVICES.items()}
 
+# Of the second byte of an answer: the parameter is invalid or locked.
+_LOCKED: Final = 0x80
+
 _VALID: Final = 0x80
 _PERSISTENT: Final = 0x40
 _UEFI: Final = 0x20
@@ -57,7 +60,7 @@ def decoded(data: bytes) -> BootFlags | None:
         raise ValueError(f"{len(data)} bytes of boot flags")
     first, second = data[2], data[3]
     device = _NAMES.get((second >> 2) & 0x0F)
-    if not first & _VALID or device is None:
+    if data[1] & _LOCKED or not first & _VALID or device is None:
         return None
     return BootFlags(device, bool(first & _PERSISTENT), bool(first & _UEFI))
 

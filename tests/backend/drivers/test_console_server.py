@@ -71,6 +71,19 @@ def test_bytes_go_through_in_both_directions(servers):
     until(lambda: machine.line.is_closed, 5, "the end of the line")
 
 
+def test_a_book_that_is_typed_at_once_is_typed_in_pieces(servers):
+    """A line takes only so much at a time, and drops the rest."""
+    machine = FakeMachine()
+    port = servers.serve("n", machine)
+    pieces = []
+    with connect(port) as reader:
+        until(lambda: machine.lines, 5, "a line")
+        machine.line.send = lambda data: pieces.append(len(data))
+        reader.sendall(bytes(300000))
+        until(lambda: sum(pieces) == 300000, 10, "all of it")
+    assert max(pieces) <= 4096
+
+
 def test_a_second_reader_gets_a_line_and_is_closed(servers):
     machine = FakeMachine()
     port = servers.serve("n", machine)

@@ -167,6 +167,9 @@ class IpmiClient(base.Equipment):
             return
         self._outstanding[work] = None
         watch.pump.post(work)
+        if self._watch is not watch:
+            # It was stopped meanwhile, and may not have seen this.
+            watch.end_all()
 
     # -- what is known -------------------------------------------------------
 

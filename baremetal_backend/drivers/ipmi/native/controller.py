@@ -26,6 +26,7 @@ from baremetal_backend.drivers.ipmi.command import (
     Response,
 )
 from baremetal_backend.drivers.ipmi.errors import (
+    BadCredentials,
     Busy,
     IpmiError,
     Unreachable,
@@ -36,6 +37,7 @@ from baremetal_backend.drivers.ipmi.native.link import Link
 from baremetal_backend.drivers.ipmi.native.login import LoggedIn, Login
 from baremetal_backend.drivers.ipmi.native.outcomes import (
     Again,
+    cut_short,
     failure,
     of_answer,
     of_silence,
@@ -57,6 +59,8 @@ GET_DEVICE_ID: Final = Command("Get Device ID", APPLICATION, 0x01)
 _NO_TURN: Final = (
     "its turn did not come: other commands were waiting for the controller"
 )
+
+_STOPPING: Final = "the client is stopping"
 
 # How often a request is sent in a session that was open already before the
 # session counts as lost.
@@ -102,11 +106,15 @@ class Controller:
         self._repeat_at = math.inf
         self._rubbish: str | None = None
         self._full: str | None = None
+        self._unsent: str | None = None
 
     # -- what the host says --------------------------------------------------
 
     def submit(self, work: Work, now: float) -> None:
         """Put it into the queue, and begin if nothing is in flight."""
+        if self._stopping:
+            self._turn_away(work, cut_short(work, _STOPPING, now), now)
+            return
         link = work.link or self.link(work.bmc)
         if work.background:
             circuit = link.circuit
@@ -135,8 +143,7 @@ class Controller:
     def tick(self, now: float) -> None:
         """Look at the clock."""
         for late in self._queue.expired(now):
-            error = failure(late, Unreachable, _NO_TURN, now)
-            self._host.finish(late, error, now)
+            self._no_turn(late, now)
         if self._work is not None and now >= self._work.deadline:
             self._too_late(self._work, now)
         elif now >= self._repeat_at:
@@ -153,10 +160,15 @@ class Controller:
         if self.stage is Stage.CLOSING:
             return due
         idle = self._host.settings.session_idle_timeout
+        in_use = False
         for link in self._links:
-            if link.rmcp is not None and not link.dedicated:
-                due = min(due, link.used_at + idle)
-        return min(due, self._used_at + _REMEMBERED)
+            if link.rmcp is not None:
+                in_use = True
+                if not link.dedicated:
+                    due = min(due, link.used_at + idle)
+        # With a session it is remembered anyway: a moment that has passed
+        # would come again and again.
+        return due if in_use else min(due, self._used_at + _REMEMBERED)
 
     @property
     def next_move(self) -> float:
@@ -170,6 +182,11 @@ class Controller:
         """Sessions that the controller has for us."""
         closing = self._closing is not None
         return closing + sum(link.rmcp is not None for link in self._links)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something could be begun."""
+        return self.stage is Stage.IDLE and bool(self._queue)
 
     @property
     def quiet(self) -> bool:
@@ -213,13 +230,12 @@ class Controller:
     def stop(self, now: float) -> None:
         """End all work and close all sessions."""
         self._stopping = True
-        why = "the client is stopping"
         for work in (*self._queue.clear(), *filter(None, (self._work,))):
-            error = failure(work, Unreachable, why, now)
-            self._host.finish(work, error, now)
+            self._host.finish(work, cut_short(work, _STOPPING, now), now)
         self._drop_exchange()
         for link in list(self._links):
-            _tell_lost(link, Unreachable(link.bmc.where, "Session", 0.0, why))
+            where = link.bmc.where
+            _tell_lost(link, Unreachable(where, "Session", 0.0, _STOPPING))
             link.forgotten = True
         self._settle(now)
 
@@ -232,10 +248,21 @@ class Controller:
             if work is None:
                 if not self._close_one(now):
                     break
-            elif self._host.mine(work):
+            elif now >= work.deadline or not self._host.mine(work):
+                self._no_turn(work, now)
+            else:
                 self._begin(work, now)
         if self.stage is Stage.IDLE and not self._queue:
             self._rest(now)
+
+    def _no_turn(self, work: Work, now: float) -> None:
+        """Its time was over before it began."""
+        self._turn_away(work, failure(work, Unreachable, _NO_TURN, now), now)
+
+    def _turn_away(self, work: Work, error: IpmiError, now: float) -> None:
+        self._host.finish(work, error, now)
+        if work.link is not None and work.link.rmcp is None:
+            _tell_lost(work.link, error)
 
     def _rest(self, now: float) -> None:
         """Nothing to do: for how long is it remembered?"""
@@ -271,9 +298,12 @@ class Controller:
         self._work = work
         self._link = link = work.link or self.link(work.bmc)
         link.proven = False
+        if work.link is None and link.rmcp is None:
+            # Somebody wants it again.
+            link.forgotten = False
         if link.rmcp is not None:
             self._run(work, link, now)
-        elif link.dedicated and link.suite is not None:
+        elif work.link is not None and (link.suite or link.forgotten):
             self._fail(Unreachable, "its session is closed", now)
         else:
             self._log_in(work, now)
@@ -297,7 +327,7 @@ class Controller:
         self._addresses = list(found)
         if self._address not in self._addresses:
             try:
-                self._move(self._addresses[0])
+                self._reach(self._addresses)
             except OSError as error:
                 self._fail(Unreachable, f"no socket: {error}", now)
                 return
@@ -317,6 +347,21 @@ class Controller:
         if self.stage is Stage.IDLE:
             self._settle(now)
 
+    def _reach(self, addresses: list[Address]) -> None:
+        """Be reached at the first that there can be a socket for.
+
+        A host without IPv6 has none for the first address of many names.
+        Errors: OSError of the last one.
+        """
+        for left, address in enumerate(addresses, 1 - len(addresses)):
+            try:
+                self._move(address)
+            except OSError:
+                if not left:
+                    raise
+            else:
+                return
+
     def _move(self, address: Address) -> None:
         """Be reached there. Errors: OSError."""
         port = self._host.join(address, self)
@@ -334,7 +379,7 @@ class Controller:
     def _transmit(self, datagram: bytes) -> None:
         if self._port is not None and self._address is not None:
             self._sent += 1
-            self._port.send(datagram, self._address[1])
+            self._unsent = self._port.send(datagram, self._address[1])
 
     # -- datagrams -----------------------------------------------------------
 
@@ -392,7 +437,8 @@ class Controller:
         self._fail(event.error, event.detail, now)
 
     def _in_session(self, link: Link, event: Any, now: float) -> None:
-        link.heard_at = now
+        if link.rmcp is not None and link.rmcp.authentic:
+            link.heard_at = now
         if not isinstance(event, Answer) or link is not self._link:
             return
         if self.stage is Stage.PROBE and self._work is not None:
@@ -422,12 +468,16 @@ class Controller:
         self._sent_once(now)
 
     def _send_command(self, work: Work, link: Link, now: float) -> None:
+        if now >= work.deadline:
+            self._too_late(work, now)
+            return
+        # Whoever ends it elsewhere takes it away first, and looks then.
+        work.sent = True
         if link.rmcp is None or not self._host.mine(work):
             self._drop_exchange()
             return
         command = work.command
         self.stage = Stage.COMMAND
-        work.sent = True
         link.rmcp.request(
             command.netfn, command.number, command.data, command.bridge
         )
@@ -475,9 +525,11 @@ class Controller:
     def _repeat_login(self) -> None:
         if self._login is None:
             return
-        if not self._login.heard and len(self._addresses) > 1:
+        # A session that is open speaks for its address, for a while.
+        stays = self.open_sessions and self._tries <= _TRIES_OLD
+        if len(self._addresses) > 1 and not self._login.heard and not stays:
             at = self._addresses.index(self._address or self._addresses[0])
-            self._move(self._addresses[(at + 1) % len(self._addresses)])
+            self._reach(self._addresses[at + 1 :] + self._addresses[:at])
         self._login.repeat()
 
     def _repeat_request(self, work: Work, link: Link, now: float) -> bool:
@@ -526,15 +578,19 @@ class Controller:
             sent=self._sent,
             full=self._full,
             rubbish=self._rubbish,
+            unsent=self._unsent,
         )
         self._end(error, now)
 
     def fail(self, error: type[IpmiError], detail: str, now: float) -> None:
         """End what is in flight, and its session, for a fault of ours."""
-        self._closing = None
+        self._closing = self._login = None
         if self._link is not None:
             self._link.rmcp = None
-        if self._work is not None:
+        work = self._work
+        if work is not None and work.sent and not work.command.repeatable:
+            self._end(cut_short(work, detail, now), now)
+        elif work is not None:
             self._fail(error, detail, now)
         else:
             self._drop_exchange()
@@ -547,7 +603,9 @@ class Controller:
         work, link = self._work, self._current_link
         self._drop_exchange()
         link.used_at = self._used_at = now
-        if isinstance(outcome, Response):
+        known = isinstance(outcome, BadCredentials) and link.rmcp is not None
+        if isinstance(outcome, Response) or known:
+            # Also what may not be done in a session is an answer.
             link.circuit = CLOSED
         else:
             settings = self._host.settings
@@ -563,6 +621,8 @@ class Controller:
             _tell_lost(link, outcome)
 
     def _drop_exchange(self) -> None:
+        if self._login is not None:
+            self._login.give_up()
         self._work = self._link = self._login = None
         self._repeat_at = math.inf
         self.stage = Stage.IDLE

@@ -37,6 +37,8 @@ _PRIVILEGE_CODES: Final = (0x80, 0x81, 0x82, 0xD4)
 # sessions until it forgets the old one.
 _MOST_REPEATS: Final = 2
 
+_LAST_STEP: Final = "session privilege"
+
 # How often it may lose track of us. Duplicates and losses on the way do that;
 # somebody who always does it has other keys, or is broken.
 _MOST_STALE: Final = 3
@@ -125,12 +127,21 @@ class Login:
             self.rmcp.presume()
             self._ask_privilege()
             self._presumed = True
-        elif step == "session privilege":
+        elif step == _LAST_STEP:
             if self._presumed:
                 self.rmcp.presume()
             self.rmcp.repeat_request(renumber=self._repeats > 1)
         else:
             self.rmcp.repeat()
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more.
+
+        The last step is taken in a session that is open: it is closed, since
+        many controllers have four in all.
+        """
+        if self.rmcp.step == _LAST_STEP:
+            self.rmcp.close()
 
     def _ask_privilege(self) -> None:
         level = bytes((int(self._bmc.privilege),))
@@ -139,9 +150,7 @@ class Login:
     def _again(self) -> None:
         self._repeats = 0
         self._presumed = False
-        if self.rmcp.step == "session privilege":
-            # It may be open: many controllers have four sessions in all.
-            self.rmcp.close()
+        self.give_up()
         self._fresh()
         self.rmcp.open()
 

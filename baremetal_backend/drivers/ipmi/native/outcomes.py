@@ -46,6 +46,13 @@ def failure(
     return error(work.bmc.where, work.command.name, took, detail)
 
 
+def cut_short(work: Work, why: str, now: float) -> IpmiError:
+    """It ends from our side, whatever became of it."""
+    if work.sent and not work.command.repeatable:
+        return failure(work, Unanswered, f"{MAY_HAVE_BEEN} ({why})", now)
+    return failure(work, Unreachable, why, now)
+
+
 def of_answer(
     work: Work, answer: Answer, now: float
 ) -> Response | IpmiError | Again:
@@ -78,11 +85,13 @@ def of_silence(
     sent: int,
     full: str | None,
     rubbish: str | None,
+    unsent: str | None = None,
 ) -> IpmiError:
     """The deadline passed.
 
     ``sent``: datagrams; ``full``: what it said when it had no session left;
-    ``rubbish``: why its last datagram made no sense.
+    ``rubbish``: why its last datagram made no sense; ``unsent``: why our last
+    one could not be sent.
     """
     if work.sent and not work.command.repeatable:
         return failure(work, Unanswered, MAY_HAVE_BEEN, now)
@@ -96,12 +105,17 @@ def of_silence(
             f"{waited_for}",
             now,
         )
-    return failure(
-        work,
-        Unreachable,
-        f"no answer to {sent} datagrams; we waited for {waited_for}",
-        now,
-    )
+    detail = f"no answer to {sent} datagrams; we waited for {waited_for}"
+    if unsent is not None:
+        detail += f"; the last one could not be sent: {unsent}"
+    return failure(work, Unreachable, detail, now)
 
 
-__all__ = ["MAY_HAVE_BEEN", "Again", "failure", "of_answer", "of_silence"]
+__all__ = [
+    "MAY_HAVE_BEEN",
+    "Again",
+    "cut_short",
+    "failure",
+    "of_answer",
+    "of_silence",
+]

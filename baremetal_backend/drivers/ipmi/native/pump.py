@@ -15,9 +15,9 @@ import contextlib
 import heapq
 import itertools
 import logging
-import os
 import random
 import selectors
+import socket
 import threading
 import time
 from collections import Counter, deque
@@ -110,15 +110,21 @@ class Pump:
         self._woken = False
         self._abandoned = False
         self._stop_at: float | None = None
+        #: What to tell when this pump is replaced, of what was not begun.
+        self.promised: dict[
+            Callable[[], None], Callable[[IpmiError], None]
+        ] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._most_timers = _TIMERS
         self._wakes: dict[Controller, Timer] = {}
         self._serial = itertools.count()
         self._numeric: dict[tuple[str, int], Found | None] = {}
         self._selector = selectors.DefaultSelector()
-        self._wake_read, self._wake_write = os.pipe()
+        # Sockets rather than a pipe: who wakes up a pump that has ended
+        # must not write to a file that has the same number by now.
+        self._wake_read, self._wake_write = socket.socketpair()
         for end in (self._wake_read, self._wake_write):
-            os.set_blocking(end, False)
+            end.setblocking(False)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
         self._sockets: Sockets[Controller] = Sockets(self._watch, self._ignore)
         self.thread = threading.Thread(
@@ -130,14 +136,19 @@ class Pump:
     def post(self, item: Callable[[], None] | Work) -> None:
         """Do this in the pump's thread. Never waits."""
         self._posted.append(item)
+        self._wake()
+
+    def _wake(self) -> None:
         if not self._woken:
             self._woken = True
             with contextlib.suppress(OSError):
-                os.write(self._wake_write, b"\0")
+                self._wake_write.send(b"\0")
 
     def stop(self) -> None:
         """Close all sessions and end, within two seconds."""
-        self.post(self._begin_to_stop)
+        # Before all that waits, which is turned away then.
+        self._posted.appendleft(self._begin_to_stop)
+        self._wake()
 
     def abandon(self) -> None:
         """Somebody else does its work now."""
@@ -153,9 +164,22 @@ class Pump:
 
     # -- hooks for the pump's own thread -------------------------------------
 
-    def call_soon(self, call: Callable[[], None]) -> None:
-        """Call this from the loop."""
-        self.post(call)
+    def call_soon(
+        self,
+        call: Callable[[], None],
+        lost: Callable[[IpmiError], None] | None = None,
+    ) -> None:
+        """Call this from the loop; ``lost`` if it has none any more."""
+        if lost is None:
+            self.post(call)
+            return
+        self.promised[call] = lost
+
+        def begin() -> None:
+            self.promised.pop(call, None)
+            call()
+
+        self.post(begin)
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
         """Call this then, unless it is cancelled."""
@@ -299,8 +323,8 @@ class Pump:
         finally:
             self._sockets.close()
             self._selector.close()
-            os.close(self._wake_read)
-            os.close(self._wake_write)
+            self._wake_read.close()
+            self._wake_write.close()
 
     def _ended(self) -> bool:
         if self._abandoned:
@@ -336,7 +360,7 @@ class Pump:
 
     def _drain_pipe(self) -> None:
         with contextlib.suppress(OSError):
-            os.read(self._wake_read, 4096)
+            self._wake_read.recv(4096)
         # Before the queue is looked at: what is put into it from now on writes
         # into the pipe again.
         self._woken = False
@@ -361,6 +385,8 @@ class Pump:
 
     def _take_posted(self) -> None:
         for _ in range(min(len(self._posted), _BATCH)):
+            if self._abandoned:
+                raise _Abandoned
             item = self._posted.popleft()
             if isinstance(item, Work):
                 self._accept(item)
@@ -370,6 +396,8 @@ class Pump:
     def _run_timers(self) -> None:
         now = self.now()
         while self._timers and self._timers[0][0] <= now:
+            if self._abandoned:
+                raise _Abandoned
             _, _, timer = heapq.heappop(self._timers)
             if not timer.cancelled:
                 self._call(timer.call)
@@ -396,10 +424,15 @@ class Pump:
         found = self.controllers.get(name)
         if found is None:
             found = self.controllers[name] = Controller(self, name)
+            if self._stop_at is not None:
+                found.stop(self.now())
         return found
 
     def _tick(self, controller: Controller) -> None:
         self._wakes.pop(controller, None)
+        self._go_on(controller)
+
+    def _go_on(self, controller: Controller) -> None:
         self._guarded(controller, lambda: controller.tick(self.now()))
 
     def _resolved(
@@ -432,6 +465,9 @@ class Pump:
         self._call(
             lambda: controller.fail(ProtocolViolation, detail, self.now())
         )
+        if controller.waiting:
+            # Not from here: what is next may have the same fault.
+            self.post(lambda: self._go_on(controller))
 
     def _begin_to_stop(self) -> None:
         now = self.now()

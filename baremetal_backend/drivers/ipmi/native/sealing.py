@@ -66,7 +66,10 @@ class Sealing:
         return signed + self._code(signed[4:])
 
     def unseal(self, datagram: bytes) -> tuple[int, bytes] | None:
-        """Sequence number and payload; None: it is not authentic."""
+        """Sequence number and payload; None: it is not authentic.
+
+        Errors: ValueError for what nobody could have encrypted.
+        """
         if not datagram[5] & _SIGNED:
             return None
         size = self._size
@@ -78,6 +81,9 @@ class Sealing:
         if not datagram[5] & _ENCRYPTED:
             return sequence, body
         secret = body[_BLOCK:]
+        if len(secret) % _BLOCK or len(body) != length:
+            # A part of a block would stay behind for the next datagram.
+            raise ValueError(f"{len(secret)} octets are no blocks")
         plain = _xor(self._decrypt(secret), body[: len(secret)])
         return sequence, plain[: -plain[-1] - 1]
 

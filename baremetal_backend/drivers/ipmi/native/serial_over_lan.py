@@ -99,7 +99,7 @@ def open_line(
         force=force,
         lost={} if lost is None else lost,
     )
-    pump.call_soon(line.begin)
+    pump.call_soon(line.begin, line.lost)
     return line.future
 
 

@@ -56,8 +56,15 @@ class Pump(Protocol):
         """Monotonic seconds."""
         ...
 
-    def call_soon(self, call: Callable[[], None]) -> None:
-        """Call in the pump's thread; may be called in any thread."""
+    def call_soon(
+        self,
+        call: Callable[[], None],
+        lost: Callable[[IpmiError], None] | None = None,
+    ) -> None:
+        """Call in the pump's thread; may be called in any thread.
+
+        ``lost`` is called in another thread if the pump never comes to it.
+        """
         ...
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> Handle:

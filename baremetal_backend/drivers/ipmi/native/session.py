@@ -135,6 +135,8 @@ class Rmcp(pyghmi_session.Session):
         self._outbox: list[bytes] = []
         self._request: tuple[int, int, bytes, Bridge | None] | None = None
         self._payload: bytearray = bytearray()
+        #: Whether the last datagram was from whoever has the keys.
+        self.authentic = False
         # What pyghmi's methods look at.
         self.bmc = bmc.address
         self.port = bmc.port
@@ -262,6 +264,7 @@ class Rmcp(pyghmi_session.Session):
     def receive(self, datagram: bytes) -> Event | None:
         """What a datagram means; None: nothing. Errors: Rubbish."""
         self._event = None
+        self.authentic = False
         if len(datagram) < 16 or datagram[0] != 6 or datagram[3] & 0x1F != 7:
             raise Rubbish("not an IPMI message")
         packet = bytearray(datagram)
@@ -310,6 +313,7 @@ class Rmcp(pyghmi_session.Session):
         unsealed = self._sealing.unseal(datagram)
         if unsealed is None:
             return
+        self.authentic = True
         sequence, payload = unsealed
         # What was overtaken is old. (Some controllers always say the same
         # number.)

@@ -39,12 +39,13 @@ class Port(Generic[T]):
         except OSError:
             return None
 
-    def send(self, datagram: bytes, address: tuple[Any, ...]) -> None:
-        """Send, or lose it: whoever wants an answer sends again."""
+    def send(self, datagram: bytes, address: tuple[Any, ...]) -> str | None:
+        """Send, or lose it, and why: who wants an answer sends again."""
         try:
             self.socket.sendto(datagram, address)
-        except OSError:
-            return
+        except OSError as error:
+            return error.strerror or str(error)
+        return None
 
 
 class Sockets(Generic[T]):

@@ -12,19 +12,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
 from baremetal_backend.drivers.ipmi.errors import (
     IpmiError,
-    Unanswered,
     Unreachable,
 )
-from baremetal_backend.drivers.ipmi.native.outcomes import (
-    MAY_HAVE_BEEN,
-    failure,
-)
+from baremetal_backend.drivers.ipmi.native.outcomes import cut_short
 from baremetal_backend.drivers.ipmi.native.pump import Pump
 from baremetal_backend.drivers.ipmi.native.resolver import Resolver
 from baremetal_backend.drivers.ipmi.native.work import Work
@@ -74,8 +70,13 @@ class Watch:
         if self.pump.thread.is_alive():
             self.pump.abandon()
         self._resolver.stop()
+        self.end_all()
+
+    def end_all(self) -> None:
+        """End what is outstanding. For any thread, once it is stopped."""
         for work in list(self._outstanding):
-            self._end(work, Unreachable, "the client is stopping")
+            if self._take(work):
+                _end(work, "the client is stopping")
 
     def _run(self) -> None:
         last = time.monotonic()
@@ -104,12 +105,8 @@ class Watch:
 
     def _keep_deadlines(self, now: float) -> None:
         for work in list(self._outstanding):
-            if now <= work.deadline + _LATE:
-                continue
-            if work.sent and not work.command.repeatable:
-                self._end(work, Unanswered, MAY_HAVE_BEEN)
-            else:
-                self._end(work, Unreachable, "no answer")
+            if now > work.deadline + _LATE and self._take(work):
+                _end(work, "no answer")
 
     def _replace(self, old: Pump) -> None:
         old.abandon()
@@ -119,39 +116,54 @@ class Watch:
         new.thread.start()
         self.pump = new
         for work in list(self._outstanding):
-            if work.sent and not work.command.repeatable:
-                self._end(work, Unanswered, MAY_HAVE_BEEN)
-            elif work.link is not None:
-                self._end(work, Unreachable, "its session is lost")
-            elif self._outstanding.pop(work, work) is None:
+            if not self._take(work):
+                continue
+            once = work.sent and not work.command.repeatable
+            if once or work.link is not None:
+                _end(work, "its session is lost")
+            else:
                 again = work.again()
                 self._outstanding[again] = None
                 new.post(again)
-        for controller in list(old.controllers.values()):
-            for link in list(controller.links):
-                lost, link.lost = link.lost, None
-                if lost is not None:
-                    error = Unreachable(
-                        link.bmc.where, "Session", 0.0, "it is lost"
-                    )
-                    new.post(partial(lost, error))
+        for lost in _losers(old):
+            new.post(lost)
 
-    def _end(self, work: Work, error: type[IpmiError], detail: str) -> None:
-        """From this thread: end it, unless it has ended."""
-        try:
-            del self._outstanding[work]
-        except KeyError:
-            return
-        now = time.monotonic()
-        outcome = failure(work, error, detail, now)
-        try:
-            work.done(Answered(outcome, outcome.seconds, now))
-        except Exception:
-            LOG.exception(
-                "What waited for %s of %s failed to take the answer",
-                work.command.name,
-                work.bmc.where,
-            )
+    def _take(self, work: Work) -> bool:
+        """Whether it is ours to end.
+
+        Whether it was sent is looked at after that: a pump notes it before it
+        looks whether the work is still its own.
+        """
+        return self._outstanding.pop(work, work) is None
+
+
+def _losers(old: Pump) -> Iterator[Callable[[], None]]:
+    """Tell whoever had a session of their own, or was about to."""
+    for controller in list(old.controllers.values()):
+        for link in list(controller.links):
+            lost, link.lost = link.lost, None
+            if lost is not None:
+                yield partial(lost, _lost(link.bmc.where))
+    for promised in list(old.promised.values()):
+        yield partial(promised, _lost("IPMI client"))
+
+
+def _lost(where: str) -> IpmiError:
+    return Unreachable(where, "Session", 0.0, "it is lost")
+
+
+def _end(work: Work, detail: str) -> None:
+    """From this thread."""
+    now = time.monotonic()
+    outcome = cut_short(work, detail, now)
+    try:
+        work.done(Answered(outcome, outcome.seconds, now))
+    except Exception:
+        LOG.exception(
+            "What waited for %s of %s failed to take the answer",
+            work.command.name,
+            work.bmc.where,
+        )
 
 
 __all__ = ["Watch"]

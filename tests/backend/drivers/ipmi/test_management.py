@@ -52,6 +52,8 @@ def test_boot_flags_are_the_bytes_of_the_standard(
 def test_flags_that_do_not_hold_are_none():
     assert decoded(bytes.fromhex("0105 40 04 00 00 00")) is None
     assert decoded(bytes.fromhex("0105 80 00 00 00 00")) is None
+    # The parameter is marked as invalid (table 28-14, byte 3 of an answer).
+    assert decoded(bytes.fromhex("0185 80 04 00 00 00")) is None
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,20 @@ def test_a_stop_ends_what_runs_and_begins_nothing(tool, tmp_path):
         client.call(BMC, CHASSIS_STATUS)
 
 
+def test_what_waits_for_a_thread_at_the_stop_is_told(tool):
+    client = tool("sleep 30")
+    answers = []
+    waits = [client.submit(BMC, CHASSIS_STATUS) for _ in range(30)]
+    client.ask(BMC, CHASSIS_STATUS, 5.0, answers.append)
+
+    client.stop()
+
+    for one in waits:
+        assert isinstance(one.exception(5), errors.Unreachable)
+    until(lambda: answers, 5, "the last answer")
+    assert isinstance(answers[0].outcome, errors.Unreachable)
+
+
 def test_a_missing_program_is_said_by_validate_and_by_the_call(tool, tmp_path):
     client = tool("")
     power = IpmitoolPower(client.settings, client)

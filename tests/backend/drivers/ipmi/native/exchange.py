@@ -19,6 +19,7 @@ from baremetal_backend.drivers.ipmi.bmc import Bmc, Secret
 from baremetal_backend.drivers.ipmi.command import Command, Response
 from baremetal_backend.drivers.ipmi.errors import IpmiError
 from baremetal_backend.drivers.ipmi.native.controller import Controller
+from baremetal_backend.drivers.ipmi.native.link import Link
 from baremetal_backend.drivers.ipmi.native.resolver import Address, Found
 from baremetal_backend.drivers.ipmi.native.work import Work
 from baremetal_backend.drivers.ipmi.ports import Answered
@@ -36,9 +37,11 @@ class Wire:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    def send(self, datagram: bytes, address: tuple[Any, ...]) -> None:
+    def send(self, datagram: bytes, address: tuple[Any, ...]) -> str | None:
         self._exchange.sent.append(datagram)
-        self._exchange.to_bmc(datagram)
+        if self._exchange.unsent is None:
+            self._exchange.to_bmc(datagram)
+        return self._exchange.unsent
 
 
 class Asked:
@@ -76,6 +79,8 @@ class Exchange:
         #: Whether a datagram is lost, by direction.
         self.loses_request: Callable[[bytes], bool] = lambda _: False
         self.loses_answer: Callable[[bytes], bool] = lambda _: False
+        #: Why nothing can be sent.
+        self.unsent: str | None = None
         self.retired = False
         self._outstanding: dict[Work, None] = {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -96,6 +101,7 @@ class Exchange:
         *,
         bmc: Bmc = BMC,
         background: bool = False,
+        link: Link | None = None,
     ) -> Asked:
         """Submit a command; it goes on when time passes."""
         result = Asked()
@@ -106,6 +112,7 @@ class Exchange:
             self.now + seconds,
             result.answers.append,
             background=background,
+            link=link,
         )
         self._outstanding[work] = None
         self.ours.submit(work, self.now)
@@ -176,7 +183,8 @@ class Exchange:
     def finish(
         self, work: Work, outcome: Response | IpmiError, now: float
     ) -> None:
-        del self._outstanding[work]
+        if self._outstanding.pop(work, work) is not None:
+            return
         work.done(Answered(outcome, now - work.submitted, now))
 
     def mine(self, work: Work) -> bool:

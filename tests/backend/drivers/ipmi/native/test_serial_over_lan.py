@@ -61,7 +61,7 @@ class Controller:
     def now(self):
         return self.time
 
-    def call_soon(self, call):
+    def call_soon(self, call, lost=None):
         self.call_later(0.0, call)
 
     def call_later(self, seconds, call):
