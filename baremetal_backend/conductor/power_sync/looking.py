@@ -15,9 +15,10 @@ from baremetal_backend.conductor.own_nodes import Owns
 from baremetal_backend.conductor.parts import Context
 from baremetal_backend.conductor.power_sync.roster import Followed, Roster
 from baremetal_backend.core import power_schedule as schedule
+from baremetal_backend.core.errors import BackendError
 from baremetal_backend.core.power_schedule import Pace, Turn
 from baremetal_backend.core.power_sync import Row, Standing, excluded
-from baremetal_backend.core.records import Node
+from baremetal_backend.core.records import INTERFACES, Node
 from baremetal_backend.storage.power_rows import PowerRows
 
 LOG = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Looking:
         owns: Owns,
         chance: Callable[[], float],
     ) -> None:
+        self._registry = context.registry
         self._drivers = tuple(context.registry.types)
         self._roster = roster
         self._rows = rows
@@ -108,7 +110,7 @@ class Looking:
 
     def _remove(self, one: Followed) -> None:
         self._roster.remove(one)
-        self._forget(one)
+        self._forget(one.node)
 
     def replace_record(self, one: Followed, node: Node) -> None:
         """The node's whole record was read again."""
@@ -117,19 +119,25 @@ class Looking:
         if before is None:
             return
         if _reached_by(before) != _reached_by(node):
-            self._forget(one, before)
+            self._forget(before)
             one.interface = None
             one.standing = Standing()
             self._roster.set_turn(one, Turn(one.turn.due))
 
-    def _forget(self, one: Followed, node: Node | None = None) -> None:
-        known = node or one.node
-        if one.interface is None or known is None:
+    def _forget(self, known: Node | None) -> None:
+        """Let all of the node's interfaces let go of it."""
+        if known is None:
             return
         try:
-            one.interface.forget(known)
+            driver = self._registry.driver(known)
+            for kind in INTERFACES:
+                interface = driver.find(kind)
+                if interface is not None:
+                    interface.forget(known)
+        except BackendError as error:
+            LOG.debug("Node %s: nothing to let go: %s", known.uuid, error)
         except Exception:
-            LOG.exception("Node %s: its interface did not let go.", one.uuid)
+            LOG.exception("Node %s: an interface did not let go.", known.uuid)
 
 
 def _reached_by(node: Node) -> tuple[object, ...]:

@@ -136,7 +136,8 @@ class IpmiPower(IpmiInterface, base.PowerInterface):
         access = self.access(task.node)
         watch = _Watch(self, access, POWER_OFF, timeout, _NOT_SHUT_DOWN)
         yield from watch.tell(SOFT_SHUTDOWN)
-        # Told once: a second press of the button is more than a request.
+        # Not told again: some systems take a second press, seconds later, for
+        # an order. (A lost datagram is repeated, as for any other command.)
         yield from watch.look(timeout)
 
 

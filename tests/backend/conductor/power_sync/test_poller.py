@@ -175,6 +175,24 @@ def test_a_node_of_another_conductor_is_not_asked(following):
     assert following.power.asked == [mine.uuid, other.uuid]
 
 
+def test_all_interfaces_of_a_node_that_went_let_go_of_it(
+    following, monkeypatch
+):
+    let_go = []
+    kinds = following.world.registry.types["fake-hardware"].interfaces
+    for kind in ("management", "console", "vendor"):
+        interface = next(iter(kinds[kind].values()))
+        monkeypatch.setattr(
+            interface, "forget", lambda node, kind=kind: let_go.append(kind)
+        )
+    node = following.node(OFF)
+    following.poll()
+    following.world.storage.nodes.delete(node.uuid, node.version)
+    following.passes(10)
+    assert sorted(let_go) == ["console", "management", "vendor"]
+    assert following.power.forgotten == [(node.uuid, {})]
+
+
 def test_what_leads_to_a_controller_is_let_go_of_when_it_changes(following):
     node = following.node(OFF, driver_info={"ipmi_address": "10.0.0.1"})
     following.poll()
