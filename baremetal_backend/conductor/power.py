@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from baremetal_backend.core import journey
 from baremetal_backend.core.errors import (
     InvalidParameterValue,
     InvalidStateRequested,
+    PowerOffDisabled,
 )
 from baremetal_backend.core.lanes import OPERATOR, LaneName
 from baremetal_backend.core.records import Node
@@ -23,6 +25,8 @@ from baremetal_backend.drivers.base import (
     finish,
 )
 
+LOG = logging.getLogger(__name__)
+
 #: What a client may ask for, and the power state that it ends in.
 TARGETS: Mapping[str, str] = {
     "power on": POWER_ON,
@@ -31,6 +35,9 @@ TARGETS: Mapping[str, str] = {
     "soft power off": POWER_OFF,
     "soft rebooting": POWER_ON,
 }
+
+# On the way to these, a node is off for a while or for good.
+_THROUGH_OFF = frozenset({"power off", "soft power off", "soft rebooting"})
 
 # Somebody who switches a node off here destroys what is being made.
 _UNTOUCHABLE = frozenset({CLEANING, CLEANWAIT})
@@ -59,11 +66,13 @@ class PowerChange:
         return OPERATOR
 
     def begin(self, node: Node, now: str) -> Decision:
-        """Show the target. Errors: InvalidStateRequested."""
+        """Show the target. Errors: InvalidStateRequested, PowerOffDisabled."""
         if node.provision_state in _UNTOUCHABLE:
             raise InvalidStateRequested(
                 self.target, node.uuid, node.provision_state
             )
+        if node.disable_power_off and self.target in _THROUGH_OFF:
+            raise PowerOffDisabled(self.target, node.uuid)
         goal = TARGETS[self.target]
         return Decision(
             {"target_power_state": goal, "last_error": None},
@@ -115,9 +124,28 @@ def power_change(target: str, timeout: float) -> PowerChange:
 
 
 def switch(task: Task, state: str) -> Steps[None]:
-    """Reach a power state as a part of other work, and show it."""
+    """Reach a power state as a part of other work, and show it.
+
+    A node that must not be off (``disable_power_off``) is left on.
+    """
+    if state == POWER_OFF and task.node.disable_power_off:
+        LOG.info("Node %s: disable_power_off: it stays on.", task.node.uuid)
+        return
     yield from finish(task.driver.power.set_power_state(task, state))
     task.save(**journey.switched(task.node, state))
 
 
-__all__ = ["TARGETS", "PowerChange", "power_change", "switch"]
+def boot(task: Task) -> Steps[None]:
+    """Let the node boot what was prepared, as a part of other work.
+
+    It was switched off, unless it must not be off: then it is rebooted.
+    """
+    node = task.node
+    if not (node.disable_power_off and node.power_state == POWER_ON):
+        yield from switch(task, POWER_ON)
+        return
+    yield from finish(task.driver.power.reboot(task))
+    task.save(**journey.switched(task.node, POWER_ON))
+
+
+__all__ = ["TARGETS", "PowerChange", "boot", "power_change", "switch"]

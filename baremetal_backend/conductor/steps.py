@@ -16,7 +16,7 @@ from baremetal_backend.conductor.operation import End, Task
 from baremetal_backend.conductor.power import switch
 from baremetal_backend.core import journey
 from baremetal_backend.core import steps as core
-from baremetal_backend.core.errors import InternalError
+from baremetal_backend.core.errors import InternalError, PowerOffDisabled
 from baremetal_backend.core.states import STATES, StepKind
 from baremetal_backend.core.steps import Offers, PlannedStep
 from baremetal_backend.drivers.base import (
@@ -127,6 +127,12 @@ def _possible(task: Task, outcome: Outcome) -> Outcome:
     return outcome
 
 
+def _power_off(task: Task, step: PlannedStep) -> Steps[None]:
+    if task.node.disable_power_off:
+        raise PowerOffDisabled(step.name, task.node.uuid)
+    yield from switch(task, POWER_OFF)
+
+
 def _reboot(task: Task, step: PlannedStep) -> Steps[None]:
     yield from finish(task.driver.power.reboot(task))
     task.save(**journey.switched(task.node, POWER_ON))
@@ -138,7 +144,7 @@ def _wait(task: Task, step: PlannedStep) -> Steps[None]:
 
 _RESERVED: Mapping[str, Callable[[Task, PlannedStep], Steps[None]]] = {
     "power_on": lambda task, step: switch(task, POWER_ON),
-    "power_off": lambda task, step: switch(task, POWER_OFF),
+    "power_off": _power_off,
     "reboot": _reboot,
     "wait": _wait,
 }

@@ -20,6 +20,7 @@ The tree::
      |    +-- MarkerNotFound
      |    +-- InvalidStateRequested
      |    +-- UnsupportedDriverExtension
+     |    +-- PowerOffDisabled
      |    +-- NodeInMaintenance
      |    +-- NodeRetired
      |    +-- NoValidHost
@@ -120,6 +121,16 @@ class UnsupportedDriverExtension(Invalid):
         super().__init__(
             f"Driver {driver} does not support {extension} "
             "(disabled or not implemented)."
+        )
+
+
+class PowerOffDisabled(Invalid):
+    """The node has ``disable_power_off``: nothing here switches it off."""
+
+    def __init__(self, action: str, node: str) -> None:
+        super().__init__(
+            f'The requested action "{action}" can not be performed on node '
+            f'"{node}": its disable_power_off is set, and it would be off.'
         )
 
 

@@ -185,8 +185,16 @@ class PowerInterface(Interface):
         """
 
     def reboot(self, task: DriverTask) -> Progress:
-        """Off and on again."""
+        """Off and on again; a reset if the node must not be off."""
+        if task.node.disable_power_off:
+            return self.reset(task)
         return self._off_and_on(task)
+
+    def reset(self, task: DriverTask) -> Progress:
+        """Begin anew without being off in between."""
+        raise UnsupportedDriverExtension(
+            task.node.driver, "reboot without power off"
+        )
 
     def _off_and_on(self, task: DriverTask) -> Steps[None]:
         yield from finish(self.set_power_state(task, POWER_OFF))
@@ -303,7 +311,12 @@ class DeployInterface(Interface):
         return self._switch_on(task)
 
     def _switch_on(self, task: DriverTask) -> Steps[None]:
-        yield from finish(task.driver.power.set_power_state(task, POWER_ON))
+        power, node = task.driver.power, task.node
+        if node.disable_power_off and node.power_state == POWER_ON:
+            # It was not switched off for this.
+            yield from finish(power.reboot(task))
+        else:
+            yield from finish(power.set_power_state(task, POWER_ON))
         task.save(**journey.switched(task.node, POWER_ON))
 
     @abstractmethod

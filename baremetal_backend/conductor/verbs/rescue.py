@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from baremetal_backend.conductor import steps
 from baremetal_backend.conductor.operation import End, Provisioning, Task
-from baremetal_backend.conductor.power import switch
+from baremetal_backend.conductor.power import boot, switch
 from baremetal_backend.conductor.verbs.request import Request
 from baremetal_backend.core.errors import InvalidParameterValue
 from baremetal_backend.drivers.base import (
     POWER_OFF,
-    POWER_ON,
     StepProgress,
     Steps,
 )
@@ -48,5 +47,5 @@ def _rest(task: Task, progress: StepProgress) -> Steps[End | None]:
     waits = yield from steps.waiting(progress)
     if waits:
         return End("wait")
-    yield from switch(task, POWER_ON)
+    yield from boot(task)
     return None

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from baremetal_backend.conductor.operation import End, Provisioning, Task
-from baremetal_backend.conductor.power import switch
+from baremetal_backend.conductor.power import boot, switch
 from baremetal_backend.conductor.verbs.request import Request
 from baremetal_backend.conductor.verbs.rescue import PASSWORD
 from baremetal_backend.drivers.base import (
     POWER_OFF,
-    POWER_ON,
     Steps,
     finish,
 )
@@ -24,7 +23,7 @@ def operation(request: Request) -> Provisioning:
 def _unrescue(task: Task) -> Steps[End | None]:
     yield from switch(task, POWER_OFF)
     yield from finish(task.driver.rescue.unrescue(task))
-    yield from switch(task, POWER_ON)
+    yield from boot(task)
     info = dict(task.node.instance_info)
     info.pop(PASSWORD, None)
     return End(changes={"instance_info": info})

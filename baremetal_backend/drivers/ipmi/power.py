@@ -8,7 +8,8 @@ something is never an old reading.
 
 A command that may be lost or ignored is sent again, as long as the time of
 ``[conductor]power_state_change_timeout`` lasts; on and off do no harm twice.
-A reset is never used: a reboot is off, wait, on.
+A reboot is off, wait, on. A reset, which must not be sent twice, is for nodes
+that must not be off (``disable_power_off``).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from baremetal_backend.drivers.base import (
 )
 from baremetal_backend.drivers.ipmi.command import (
     CHASSIS_STATUS,
+    HARD_RESET,
     POWER_DOWN,
     POWER_UP,
     SOFT_SHUTDOWN,
@@ -40,7 +42,11 @@ from baremetal_backend.drivers.ipmi.command import (
     is_powered_on,
 )
 from baremetal_backend.drivers.ipmi.driver_info import Access
-from baremetal_backend.drivers.ipmi.errors import IpmiError, Refused
+from baremetal_backend.drivers.ipmi.errors import (
+    IpmiError,
+    Refused,
+    Unanswered,
+)
 from baremetal_backend.drivers.ipmi.interface import IpmiInterface, addressed
 from baremetal_backend.drivers.ipmi.ports import Answered
 
@@ -128,6 +134,18 @@ class IpmiPower(IpmiInterface, base.PowerInterface):
             yield from watch.tell(_COMMANDS[state])
             yield from watch.look(limit)
 
+    def reset(self, task: DriverTask) -> Progress:
+        """Press the reset button, once; then the BMC shows that it is on."""
+        return self._reset(task)
+
+    def _reset(self, task: DriverTask) -> Steps[None]:
+        access = self.access(task.node)
+        yield from self._prepare_boot(task, access)
+        limit = self.settings.power.power_state_change_timeout
+        watch = _Watch(self, access, POWER_ON, limit)
+        yield from watch.tell(HARD_RESET)
+        yield from watch.look(limit)
+
     def soft_power_off(self, task: DriverTask, timeout: float) -> Progress:
         """Ask the operating system, and wait until it is off."""
         return self._soft(task, timeout)
@@ -203,6 +221,10 @@ class _Watch:
                 if error.code != _NOT_NOW:
                     raise HardwareFailed(str(error)) from error
                 yield from self._in_that_state_already(error)
+                return
+            except Unanswered:
+                # It may have been carried out: what follows tells.
+                self._told += 1
                 return
             except IpmiError as error:
                 if not error.retriable:

@@ -284,3 +284,19 @@ def test_a_new_timeout_holds_from_the_next_switch_on(bench, power):
     power.reload(dataclasses.replace(power.settings, power=shorter))
     with pytest.raises(HardwareFailed, match="within 7 s"):
         bench.run(power.set_power_state(Task(bench.node()), POWER_ON))
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_node_that_must_not_be_off_is_reset_once(bench, power, answered):
+    bench.bmc.on = True
+    if not answered:
+        bench.client.errors["192.0.2.1"] = [
+            error(errors.Unanswered, "Chassis Control: hard reset")
+        ]
+    node = bench.node(disable_power_off=True)
+    bench.run(power.reboot(Task(node)))
+    assert bench.client.names() == [
+        "Chassis Control: hard reset",
+        "Get Chassis Status",
+    ]
+    assert bench.bmc.on
