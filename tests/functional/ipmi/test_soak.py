@@ -67,8 +67,9 @@ def test_sessions_that_come_and_go_leave_nothing_behind(
             threads, sockets = threading.active_count(), _sockets()
             before = _memory()
             some(client)
-            assert threading.active_count() == threads
-            assert _sockets() == sockets
+            # What an earlier test of this process left may end meanwhile.
+            assert threading.active_count() <= threads
+            assert _sockets() <= sockets
             # Less than a session's keys for each round that was.
             assert _memory() - before < ROUNDS * 200
         finally:
