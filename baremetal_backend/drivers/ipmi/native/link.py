@@ -52,5 +52,12 @@ class Link:
         """Whether it is for one purpose, such as a console."""
         return self.lost is not None
 
+    def tell_lost(self, error: IpmiError) -> None:
+        """The owner of a dedicated session hears of its end, once."""
+        lost, self.lost = self.lost, None
+        if lost is not None:
+            self.forgotten = True
+            lost(error)
+
 
 __all__ = ["Link"]

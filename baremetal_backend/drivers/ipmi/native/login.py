@@ -17,15 +17,15 @@ from baremetal_backend.drivers.ipmi.errors import (
     BadCredentials,
     ProtocolViolation,
 )
-from baremetal_backend.drivers.ipmi.native.session import (
+from baremetal_backend.drivers.ipmi.native.events import (
     Advanced,
     Answer,
     Established,
     OtherSuite,
     Rejected,
-    Rmcp,
     Stale,
 )
+from baremetal_backend.drivers.ipmi.native.session import Rmcp
 
 _SET_SESSION_PRIVILEGE: Final = 0x3B
 

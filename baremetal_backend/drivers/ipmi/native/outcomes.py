@@ -16,7 +16,8 @@ from baremetal_backend.drivers.ipmi.errors import (
     Unanswered,
     Unreachable,
 )
-from baremetal_backend.drivers.ipmi.native.session import Answer, refusal_text
+from baremetal_backend.drivers.ipmi.native.events import Answer
+from baremetal_backend.drivers.ipmi.native.session import refusal_text
 from baremetal_backend.drivers.ipmi.native.work import Work
 
 # Completion codes (IPMI 2.0, table 5-2).

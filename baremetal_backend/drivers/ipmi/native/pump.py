@@ -11,13 +11,9 @@ finds out when it goes on, touches nothing more, and ends.
 
 from __future__ import annotations
 
-import contextlib
-import heapq
-import itertools
 import logging
 import random
 import selectors
-import socket
 import threading
 import time
 from collections import Counter, deque
@@ -33,11 +29,9 @@ from baremetal_backend.drivers.ipmi.errors import (
     ProtocolViolation,
 )
 from baremetal_backend.drivers.ipmi.native.breaker import CLOSED, Circuit
-from baremetal_backend.drivers.ipmi.native.controller import (
-    GET_DEVICE_ID,
-    Controller,
-)
+from baremetal_backend.drivers.ipmi.native.controller import Controller
 from baremetal_backend.drivers.ipmi.native.dedicated import Dedicated
+from baremetal_backend.drivers.ipmi.native.exchange import GET_DEVICE_ID
 from baremetal_backend.drivers.ipmi.native.resolver import (
     Address,
     Found,
@@ -45,6 +39,8 @@ from baremetal_backend.drivers.ipmi.native.resolver import (
     numeric,
 )
 from baremetal_backend.drivers.ipmi.native.sockets import Port, Sockets
+from baremetal_backend.drivers.ipmi.native.timers import Timer, Timers
+from baremetal_backend.drivers.ipmi.native.wake_up import WakeUp
 from baremetal_backend.drivers.ipmi.native.work import Work
 from baremetal_backend.drivers.ipmi.ports import Answered
 
@@ -54,34 +50,12 @@ LOG = logging.getLogger(__name__)
 _BEAT: Final = 1.0
 # How much is done before sockets are looked at again.
 _BATCH: Final = 128
-# Timers that are kept before the cancelled ones are thrown away.
-_TIMERS: Final = 256
 # Seconds for all controllers to close their sessions at the end.
 _FAREWELL: Final = 1.5
 
 
 class _Abandoned(BaseException):
     """Somebody else does this pump's work now."""
-
-
-def _nothing() -> None:
-    """What a cancelled timer calls."""
-
-
-class Timer:
-    """What ``call_later`` gives: it can be cancelled."""
-
-    __slots__ = ("call", "cancelled", "when")
-
-    def __init__(self, when: float, call: Callable[[], None]) -> None:
-        self.when = when
-        self.call = call
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        """Not any more. What it would have called is let go at once."""
-        self.cancelled = True
-        self.call = _nothing
 
 
 class Pump:
@@ -107,25 +81,20 @@ class Pump:
         self._resolver = resolver
         self._outstanding = outstanding
         self._posted: deque[Callable[[], None] | Work] = deque()
-        self._woken = False
         self._abandoned = False
         self._stop_at: float | None = None
         #: What to tell when this pump is replaced, of what was not begun.
         self.promised: dict[
             Callable[[], None], Callable[[IpmiError], None]
         ] = {}
-        self._timers: list[tuple[float, int, Timer]] = []
-        self._most_timers = _TIMERS
+        self._timers = Timers()
         self._wakes: dict[Controller, Timer] = {}
-        self._serial = itertools.count()
         self._numeric: dict[tuple[str, int], Found | None] = {}
         self._selector = selectors.DefaultSelector()
-        # Sockets rather than a pipe: who wakes up a pump that has ended
-        # must not write to a file that has the same number by now.
-        self._wake_read, self._wake_write = socket.socketpair()
-        for end in (self._wake_read, self._wake_write):
-            end.setblocking(False)
-        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._wake_up = WakeUp()
+        self._selector.register(
+            self._wake_up.socket, selectors.EVENT_READ, None
+        )
         self._sockets: Sockets[Controller] = Sockets(self._watch, self._ignore)
         self.thread = threading.Thread(
             target=self._run, name=f"baremetal-ipmi-{number}", daemon=True
@@ -136,19 +105,13 @@ class Pump:
     def post(self, item: Callable[[], None] | Work) -> None:
         """Do this in the pump's thread. Never waits."""
         self._posted.append(item)
-        self._wake()
-
-    def _wake(self) -> None:
-        if not self._woken:
-            self._woken = True
-            with contextlib.suppress(OSError):
-                self._wake_write.send(b"\0")
+        self._wake_up.call()
 
     def stop(self) -> None:
         """Close all sessions and end, within two seconds."""
         # Before all that waits, which is turned away then.
         self._posted.appendleft(self._begin_to_stop)
-        self._wake()
+        self._wake_up.call()
 
     def abandon(self) -> None:
         """Somebody else does its work now."""
@@ -183,9 +146,7 @@ class Pump:
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
         """Call this then, unless it is cancelled."""
-        timer = Timer(self.now() + seconds, call)
-        self._push(timer)
-        return timer
+        return self._timers.put(self.now() + seconds, call)
 
     def open_session(
         self,
@@ -236,12 +197,11 @@ class Pump:
             wake.cancel()
         if due == float("inf"):
             return
-        self._wakes[controller] = wake = Timer(
+        self._wakes[controller] = self._timers.put(
             due, lambda: self._tick(controller)
         )
-        self._push(wake)
 
-    # -- what controllers need (controller.Host) -----------------------------
+    # -- what controllers need (host.Host) -----------------------------------
 
     def finish(
         self, work: Work, outcome: Response | IpmiError, now: float
@@ -323,8 +283,7 @@ class Pump:
         finally:
             self._sockets.close()
             self._selector.close()
-            self._wake_read.close()
-            self._wake_write.close()
+            self._wake_up.close()
 
     def _ended(self) -> bool:
         if self._abandoned:
@@ -338,7 +297,7 @@ class Pump:
     def _turn(self) -> None:
         for key, _ in self._selector.select(self._patience()):
             if key.data is None:
-                self._drain_pipe()
+                self._wake_up.drain()
             else:
                 # A burst takes longer on a busy host than a sign of life may.
                 self.beat = self.now()
@@ -351,19 +310,8 @@ class Pump:
     def _patience(self) -> float:
         if self._posted:
             return 0.0
-        while self._timers and self._timers[0][2].cancelled:
-            heapq.heappop(self._timers)
         patience = _BEAT if self._stop_at is None else 0.05
-        if not self._timers:
-            return patience
-        return max(0.0, min(patience, self._timers[0][0] - self.now()))
-
-    def _drain_pipe(self) -> None:
-        with contextlib.suppress(OSError):
-            self._wake_read.recv(4096)
-        # Before the queue is looked at: what is put into it from now on writes
-        # into the pipe again.
-        self._woken = False
+        return max(0.0, min(patience, self._timers.due - self.now()))
 
     def _read(self, port: Port[Controller]) -> None:
         for _ in range(_BATCH):
@@ -395,12 +343,10 @@ class Pump:
 
     def _run_timers(self) -> None:
         now = self.now()
-        while self._timers and self._timers[0][0] <= now:
+        while (timer := self._timers.take(now)) is not None:
             if self._abandoned:
                 raise _Abandoned
-            _, _, timer = heapq.heappop(self._timers)
-            if not timer.cancelled:
-                self._call(timer.call)
+            self._call(timer.call)
 
     def _call(self, call: Callable[[], None]) -> None:
         try:
@@ -475,14 +421,6 @@ class Pump:
         for controller in list(self.controllers.values()):
             self._guarded(controller, partial(controller.stop, now))
 
-    def _push(self, timer: Timer) -> None:
-        heapq.heappush(self._timers, (timer.when, next(self._serial), timer))
-        if len(self._timers) > self._most_timers:
-            live = [one for one in self._timers if not one[2].cancelled]
-            heapq.heapify(live)
-            self._timers = live
-            self._most_timers = max(_TIMERS, 2 * len(live))
-
     def _watch(self, port: Port[Controller]) -> None:
         self._selector.register(port.socket, selectors.EVENT_READ, port)
 
@@ -490,4 +428,4 @@ class Pump:
         self._selector.unregister(port.socket)
 
 
-__all__ = ["Pump", "Timer"]
+__all__ = ["Pump"]

@@ -28,19 +28,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from pyghmi.ipmi.private import constants
 from pyghmi.ipmi.private import session as pyghmi_session
 
-from baremetal_backend.drivers.ipmi.bmc import Bmc, Bridge, Privilege
+from baremetal_backend.drivers.ipmi.bmc import Bmc, Bridge
 from baremetal_backend.drivers.ipmi.command import APPLICATION
-from baremetal_backend.drivers.ipmi.errors import (
-    BadCredentials,
-    Busy,
-    IpmiError,
-    ProtocolViolation,
+from baremetal_backend.drivers.ipmi.errors import BadCredentials
+from baremetal_backend.drivers.ipmi.native import refusals
+from baremetal_backend.drivers.ipmi.native.events import (
+    Advanced,
+    Answer,
+    Established,
+    Event,
+    OtherSuite,
+    Rejected,
+    Rubbish,
 )
 from baremetal_backend.drivers.ipmi.native.sealing import Sealing
 
@@ -52,61 +56,6 @@ _CLOSE_SESSION: Final = 0x3C
 
 # Messages of a login are numbered with one octet; three follow the first.
 _HIGHEST_TAG: Final = 250
-
-# RMCP+ status codes (IPMI 2.0, table 13-15).
-_NO_RESOURCES: Final = (0x01, 0x0B)
-_UNKNOWN_SESSION: Final = (0x02, 0x08)
-_PRIVILEGE: Final = (0x09, 0x0A)
-_USER: Final = (0x0C, 0x0D, 0x0E)
-_BAD_INTEGRITY: Final = 0x0F
-
-
-@dataclass(frozen=True, slots=True)
-class Advanced:
-    """The next step of the login was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Established:
-    """Both sides proved themselves. The session has USER privilege."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """To the present request."""
-
-    code: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class OtherSuite:
-    """It does not speak this cipher suite."""
-
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """It lost track of this login: begin again with fresh numbers."""
-
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """No login, and why."""
-
-    error: type[IpmiError]
-    detail: str
-
-
-Event = Advanced | Established | Answer | OtherSuite | Stale | Rejected
-
-
-class Rubbish(Exception):
-    """A datagram that makes no sense. The session is as before."""
-
 
 #: What is built on.
 PYGHMI: Final[type] = pyghmi_session.Session
@@ -368,20 +317,14 @@ class Rmcp(pyghmi_session.Session):
         """Tell it that its proof is wrong: it frees the session (13.22)."""
         number = self.pendingsessionid.to_bytes(4, "little")
         self.send_payload(
-            bytes((self.rmcptag + 1, _BAD_INTEGRITY, 0, 0)) + number,
+            bytes((self.rmcptag + 1, refusals.BAD_INTEGRITY, 0, 0)) + number,
             constants.payload_types["rakp3"],
         )
 
     def _got_channel_auth_cap(self, response: dict[str, Any]) -> None:
         code, data = response["code"], response["data"]
-        speaks = not code and len(data) > 3 and data[1] & 0x80 and data[3] & 2
-        if not speaks:
-            self._event = Rejected(
-                ProtocolViolation,
-                "it speaks IPMI 1.5 only; the ipmitool interfaces can use that"
-                if not code or code == 0xCC
-                else f"it does not tell its capabilities ({_meaning(code)})",
-            )
+        if not refusals.speaks_ipmi_2(code, data):
+            self._event = refusals.of_capabilities(code, _meaning(code))
             return
         self.open()
         self._event = Advanced()
@@ -389,12 +332,8 @@ class Rmcp(pyghmi_session.Session):
     def _got_rmcp_response(self, data: bytearray) -> None:
         if not self._is_for_us("OPENSESSION", data):
             return
-        status = data[1]
-        if status in _NO_RESOURCES:
-            self._event = Rejected(Busy, "it has no session left")
-            return
-        if status:
-            self._event = OtherSuite(_status(status))
+        if data[1]:
+            self._event = refusals.of_open_session(data[1], _status(data[1]))
             return
         chosen = tuple(data[at] for at in (16, 24, 32))
         if chosen != self._algorithms:
@@ -409,7 +348,7 @@ class Rmcp(pyghmi_session.Session):
         if not self._is_for_us("EXPECTINGRAKP2", data):
             return
         if data[1]:
-            self._event = self._refusal(data[1])
+            self._event = self._refused_proof(data[1])
             return
         super()._got_rakp2(data)
         self._advanced("EXPECTINGRAKP4")
@@ -418,7 +357,7 @@ class Rmcp(pyghmi_session.Session):
         if not self._is_for_us("EXPECTINGRAKP4", data):
             return
         if data[1]:
-            self._event = self._refusal(data[1])
+            self._event = self._refused_proof(data[1])
             return
         super()._got_rakp4(data)
 
@@ -451,20 +390,8 @@ class Rmcp(pyghmi_session.Session):
         if self._event is None and self.sessioncontext == context:
             self._event = Advanced()
 
-    def _refusal(self, status: int) -> Event:
-        """Of RAKP message 2 or 4."""
-        if status in _UNKNOWN_SESSION or status == _BAD_INTEGRITY:
-            return Stale(_status(status))
-        if status in _NO_RESOURCES:
-            return Rejected(Busy, "it has no session left")
-        if status in _PRIVILEGE:
-            name = Privilege(self.privlevel).name
-            return Rejected(
-                BadCredentials, f"the user may not have privilege {name}"
-            )
-        if status in _USER:
-            return Rejected(BadCredentials, "it does not know the user")
-        return Rejected(ProtocolViolation, f"login ended: {_status(status)}")
+    def _refused_proof(self, status: int) -> Event:
+        return refusals.of_proof(status, _status(status), self.privlevel)
 
     # -- what must not be used -----------------------------------------------
 
@@ -520,17 +447,4 @@ def refusal_text(netfn: int, number: int, code: int) -> str:
     return text or "a completion code that only its maker knows"
 
 
-__all__ = [
-    "PYGHMI",
-    "SUITES",
-    "Advanced",
-    "Answer",
-    "Established",
-    "Event",
-    "OtherSuite",
-    "Rejected",
-    "Rmcp",
-    "Rubbish",
-    "Stale",
-    "refusal_text",
-]
+__all__ = ["PYGHMI", "SUITES", "Rmcp", "Rubbish", "refusal_text"]
