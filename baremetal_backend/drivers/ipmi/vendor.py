@@ -57,6 +57,11 @@ class IpmiVendor(IpmiInterface, base.VendorInterface):
         super().reload(settings)
         self._management.reload(settings)
 
+    def forget(self, node: Node) -> None:
+        """Also what does a part of the work."""
+        self._management.forget(node)
+        super().forget(node)
+
     def check(
         self, node: Node, method: str, arguments: Mapping[str, Any]
     ) -> None:

@@ -155,3 +155,12 @@ def test_a_log_that_is_not_read_in_time_is_given_up(bench, vendor):
     bench.bmc.vendor = Slow()
     with pytest.raises(HardwareFailed, match="not read within 45 s"):
         vendor.sel(bench.node())
+
+
+def test_no_part_of_it_keeps_how_to_reach_a_node_that_went(bench, vendor):
+    node = bench.node()
+    bench.run(vendor.identify(Task(node), "on"))
+    vendor.access(node)
+    vendor.forget(node)
+    parts = (vendor, vendor._management)
+    assert [node.uuid in one._accesses for one in parts] == [False, False]
