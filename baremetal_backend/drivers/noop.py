@@ -31,6 +31,7 @@ from baremetal_backend.drivers.base import (
     VendorInterface,
     deploy_step,
 )
+from baremetal_backend.drivers.remembered import remember
 
 _KEY = "attached_vifs"
 
@@ -48,7 +49,7 @@ class NoopNetwork(NetworkInterface):
         known = self.vif_list(task.node)
         if any(one["id"] == vif_id for one in known):
             raise VifAlreadyAttached(vif_id, task.node.uuid)
-        _save(task, [*known, dict(vif)])
+        remember(task, _KEY, [*known, dict(vif)])
         return None
 
     def vif_detach(self, task: DriverTask, vif_id: str) -> Progress:
@@ -57,7 +58,7 @@ class NoopNetwork(NetworkInterface):
         rest = [one for one in known if one["id"] != vif_id]
         if len(rest) == len(known):
             raise VifNotAttached(vif_id, task.node.uuid)
-        _save(task, rest)
+        remember(task, _KEY, rest or None)
         return None
 
     def vif_list(self, node: Node) -> Sequence[Mapping[str, Any]]:
@@ -69,18 +70,8 @@ class NoopNetwork(NetworkInterface):
 
     def remove_tenant_networks(self, task: DriverTask) -> Progress:
         """Empty the list."""
-        if self.vif_list(task.node):
-            _save(task, [])
+        remember(task, _KEY, None)
         return None
-
-
-def _save(task: DriverTask, vifs: Sequence[Mapping[str, Any]]) -> None:
-    info = dict(task.node.driver_internal_info)
-    if vifs:
-        info[_KEY] = list(vifs)
-    else:
-        info.pop(_KEY, None)
-    task.save(driver_internal_info=info)
 
 
 class NoopStorage(StorageInterface):

@@ -42,6 +42,7 @@ from baremetal_backend.drivers.noop import (
     NoVendor,
 )
 from baremetal_backend.drivers.periodics import Manager, node_periodic
+from baremetal_backend.drivers.remembered import remember
 
 # Not for secrets: spreads delays.
 _CHANCE = random.Random()  # noqa: S311
@@ -197,9 +198,7 @@ class FakeManagement(_Waiting, base.ManagementInterface):
                 f"{', '.join(self._DEVICES)}."
             )
         yield from self._play(task, "management")
-        info = dict(task.node.driver_internal_info)
-        info[self._KEY] = [device, persistent]
-        task.save(driver_internal_info=info)
+        remember(task, self._KEY, [device, persistent])
 
     def set_boot_mode(self, task: DriverTask, mode: str) -> Steps[None]:
         """Take the management delay."""

@@ -28,8 +28,9 @@ from baremetal_backend.drivers.base import DriverTask, Progress
 from baremetal_backend.drivers.console_server import ConsoleServers, NoPort
 from baremetal_backend.drivers.ipmi.driver_info import Access
 from baremetal_backend.drivers.ipmi.interface import IpmiInterface
-from baremetal_backend.drivers.ipmi.ports import Client
+from baremetal_backend.drivers.ipmi.ports import ConsoleClient
 from baremetal_backend.drivers.periodics import Manager, driver_periodic_task
+from baremetal_backend.drivers.remembered import remember
 
 LOG = logging.getLogger(__name__)
 
@@ -50,8 +51,13 @@ class IpmiConsole(IpmiInterface, base.ConsoleInterface):
         ConsoleServers,
     )
 
+    client: ConsoleClient
+
     def __init__(
-        self, settings: Settings, client: Client, servers: ConsoleServers
+        self,
+        settings: Settings,
+        client: ConsoleClient,
+        servers: ConsoleServers,
     ) -> None:
         super().__init__(settings, client)
         self._servers = servers
@@ -70,7 +76,7 @@ class IpmiConsole(IpmiInterface, base.ConsoleInterface):
         uuid = task.node.uuid
         self._stopped.pop(uuid, None)
         self._started[uuid] = self.monotonic()
-        _remember(task, self._serve(task.node))
+        remember(task, PORT, self._serve(task.node))
         return None
 
     def stop_console(self, task: DriverTask) -> Progress:
@@ -79,7 +85,7 @@ class IpmiConsole(IpmiInterface, base.ConsoleInterface):
         self._started.pop(uuid, None)
         self._stopped[uuid] = self.monotonic()
         self._close(uuid)
-        _remember(task, None)
+        remember(task, PORT, None)
         return None
 
     def get_console(self, node: Node) -> Mapping[str, Any]:
@@ -133,7 +139,7 @@ class IpmiConsole(IpmiInterface, base.ConsoleInterface):
         if row.driver_internal_info.get(PORT) == port:
             return
         try:
-            _remember(manager.shared(row.uuid), port)
+            remember(manager.shared(row.uuid), PORT, port)
         except (Conflict, NodeNotFound) as error:
             LOG.debug("Node %s: port not noted yet: %s", row.uuid, error)
 
@@ -201,17 +207,6 @@ class IpmiConsole(IpmiInterface, base.ConsoleInterface):
             )
 
         return open_line
-
-
-def _remember(task: DriverTask, port: int | None) -> None:
-    info = dict(task.node.driver_internal_info)
-    if info.get(PORT) == port:
-        return
-    if port is None:
-        info.pop(PORT)
-    else:
-        info[PORT] = port
-    task.save(driver_internal_info=info)
 
 
 __all__ = ["PORT", "IpmiConsole"]

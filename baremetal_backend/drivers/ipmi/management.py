@@ -9,8 +9,7 @@ BMC may forget it, and then it is set again before the node is switched on
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from baremetal_backend.core.errors import (
     HardwareFailed,
@@ -49,6 +48,7 @@ from baremetal_backend.drivers.ipmi.errors import (
     Unanswered,
 )
 from baremetal_backend.drivers.ipmi.interface import IpmiInterface, with_data
+from baremetal_backend.drivers.remembered import remember
 
 LOG = logging.getLogger(__name__)
 
@@ -124,7 +124,8 @@ class IpmiManagement(IpmiInterface, base.ManagementInterface):
     ) -> Steps[None]:
         uefi = boot_options.mode(task.node) == "uefi"
         yield from self._send_flags(task, BootFlags(device, persistent, uefi))
-        remember(task, {"device": device, "persistent": persistent})
+        known = {"device": device, "persistent": persistent}
+        remember(task, _REMEMBERED, known)
 
     def _send_flags(self, task: DriverTask, flags: BootFlags) -> Steps[None]:
         access = self.access(task.node)
@@ -151,7 +152,7 @@ class IpmiManagement(IpmiInterface, base.ManagementInterface):
             return None
         if not known["persistent"]:
             # This boot uses it up.
-            remember(task, None)
+            remember(task, _REMEMBERED, None)
             return None
         if not again:
             return None
@@ -271,15 +272,4 @@ def _clear(reservation: bytes, action: int) -> Command:
     return with_data(CLEAR_SEL, *reservation, *b"CLR", action)
 
 
-def remember(task: DriverTask, device: Mapping[str, Any] | None) -> None:
-    """Write down what was set; None: nothing holds any more."""
-    info = dict(task.node.driver_internal_info)
-    if device is None:
-        info.pop(_REMEMBERED, None)
-    else:
-        info[_REMEMBERED] = dict(device)
-    if info != task.node.driver_internal_info:
-        task.save(driver_internal_info=info)
-
-
-__all__ = ["IDENTIFY", "IpmiManagement", "remember"]
+__all__ = ["IDENTIFY", "IpmiManagement"]

@@ -63,6 +63,10 @@ class Client(Protocol):
         """Nobody uses it any more: log out soon, without waiting for it."""
         ...
 
+
+class ConsoleClient(Client, Protocol):
+    """The same, and what opens serial lines."""
+
     def open_console(
         self,
         bmc: Bmc,
@@ -97,4 +101,4 @@ class SerialOverLan(Protocol):
         ...
 
 
-__all__ = ["Answered", "Client", "SerialOverLan"]
+__all__ = ["Answered", "Client", "ConsoleClient", "SerialOverLan"]

@@ -27,7 +27,7 @@ from baremetal_backend.drivers.ipmi.bmc import Bmc
 from baremetal_backend.drivers.ipmi.command import Command, Response
 from baremetal_backend.drivers.ipmi.errors import IpmiError, Unreachable
 from baremetal_backend.drivers.ipmi.ipmitool import command_line
-from baremetal_backend.drivers.ipmi.ports import Answered, SerialOverLan
+from baremetal_backend.drivers.ipmi.ports import Answered
 
 LOG = logging.getLogger(__name__)
 
@@ -121,16 +121,6 @@ class IpmitoolClient(base.Equipment):
         """No session is ever open; which suite worked is forgotten."""
         with self._lock:
             self._suites.pop(bmc.where, None)
-
-    def open_console(
-        self,
-        bmc: Bmc,
-        received: Callable[[bytes], None],
-        closed: Callable[[IpmiError | None], None],
-        seconds: float | None = None,
-    ) -> Future[SerialOverLan]:
-        """Not by the tool."""
-        raise NotImplementedError
 
     def _limit(self, seconds: float | None) -> float:
         if seconds is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The native client: what all interfaces share (``ports.Client``).
+"""The native client: what all interfaces share (``ports.ConsoleClient``).
 
 Whatever happens below, a command ends: with an answer, or with an error of
 ``drivers.ipmi.errors``, at its deadline at the latest. A pump that hangs or

@@ -89,7 +89,7 @@ def open_line(
     force: bool = False,
     lost: Lost | None = None,
 ) -> Future[SerialOverLan]:
-    """See ``ports.Client.open_console``. May be called in any thread."""
+    """See ``ports.ConsoleClient.open_console``. For any thread."""
     line = _Line(
         pump,
         bmc,
