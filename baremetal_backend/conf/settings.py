@@ -15,8 +15,9 @@ from typing import Any
 
 from oslo_config import cfg
 
-from baremetal_backend.conf import console, ipmi, power_sync
+from baremetal_backend.conf import console, discoverd, ipmi, power_sync
 from baremetal_backend.conf.console import ConsoleSettings
+from baremetal_backend.conf.discoverd import DiscoverdSettings
 from baremetal_backend.conf.fake import DELAYS
 from baremetal_backend.conf.ipmi import IpmiSettings
 from baremetal_backend.conf.power_sync import PowerSettings
@@ -113,6 +114,7 @@ class Settings:
     power: PowerSettings = field(default_factory=PowerSettings)
     ipmi: IpmiSettings = field(default_factory=IpmiSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    discoverd: DiscoverdSettings = field(default_factory=DiscoverdSettings)
     fake: FakeSettings = field(default_factory=FakeSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     #: Every declared option, also those that drivers declare, by its name
@@ -220,6 +222,7 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         power=power_sync.read(conf),
         ipmi=ipmi.read(conf),
         console=console.read(conf),
+        discoverd=discoverd.read(conf),
         fake=FakeSettings(
             delays={
                 kind: _delay(f"[fake]{kind}_delay", conf.fake[f"{kind}_delay"])

@@ -230,6 +230,16 @@ class HistoryEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Inventory:
+    """What an inspection found in a node."""
+
+    #: Interfaces, disks, memory, processors, ..., as the ramdisk says it.
+    inventory: Json
+    #: Whatever else the ramdisk and the service's plug-ins collected.
+    plugin_data: Json
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """Who may have leases: one process, from its start to its end.
 
@@ -319,6 +329,7 @@ __all__ = [
     "ConductorRecord",
     "HistoryEvent",
     "Holder",
+    "Inventory",
     "Json",
     "Lease",
     "Node",

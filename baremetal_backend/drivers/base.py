@@ -100,6 +100,8 @@ class Interface(ABC):
     kind: ClassVar[str]
     #: What a node has in ``power_interface``.
     name: ClassVar[str]
+    #: Further names of the same implementation.
+    aliases: ClassVar[tuple[str, ...]] = ()
     #: What it shares with others; handed to it in this order.
     needs: ClassVar[tuple[type[Equipment], ...]] = ()
 
@@ -344,6 +346,14 @@ class InspectInterface(Interface):
     def continue_inspection(self, task: DriverTask) -> StepProgress:
         """Go on after ``WAIT`` was reported to be over."""
         return None
+
+    def abort(self, node: Node) -> None:  # noqa: B027 - optional
+        """The inspection that the node waits for is not wanted any more.
+
+        Tells whoever inspects; the node fails afterwards, whatever happens
+        here. Waits for a few seconds at most. Errors: what is raised is part
+        of the node's ``last_error``.
+        """
 
 
 class RescueInterface(Interface):

@@ -228,10 +228,10 @@ def build(
     for name, kinds in offered.items():
         interfaces: dict[str, dict[str, base.Interface]] = {}
         for kind, classes in kinds.items():
-            for cls in _enabled(name, kind, classes, settings):
+            for chosen, cls in _enabled(name, kind, classes, settings):
                 if cls not in made:
                     made[cls] = _made(cls, settings, equipment)
-                interfaces.setdefault(kind, {})[cls.name] = made[cls]
+                interfaces.setdefault(kind, {})[chosen] = made[cls]
         registry[name] = HardwareType(name, interfaces)
     return Registry(registry, tuple(equipment.values()))
 
@@ -251,7 +251,7 @@ _Classes = Mapping[str, type[base.Interface]]
 
 
 def _offered(
-    name: str, hardware: type[base.AbstractHardwareType]
+    hardware_name: str, hardware: type[base.AbstractHardwareType]
 ) -> dict[str, _Classes]:
     """Interface type to name to implementation, as the type declares."""
     found: dict[str, _Classes] = {}
@@ -259,17 +259,19 @@ def _offered(
         for cls in classes:
             if cls.kind != kind or kind not in INTERFACES:
                 raise ConfigurationError(
-                    f"[DEFAULT]enabled_hardware_types: {name} offers "
+                    f"[DEFAULT]enabled_hardware_types: {hardware_name} offers "
                     f"{cls.__name__} as {kind}, but it is {cls.kind}."
                 )
-        found[kind] = {cls.name: cls for cls in classes}
+        found[kind] = {
+            name: cls for cls in classes for name in (cls.name, *cls.aliases)
+        }
     return found
 
 
 def _enabled(
     hardware: str, kind: str, classes: _Classes, settings: Settings
-) -> list[type[base.Interface]]:
-    """Those that are enabled, the default first."""
+) -> list[tuple[str, type[base.Interface]]]:
+    """Those that are enabled by their names, the default first."""
     names = list(classes)
     enabled = settings.enabled_interfaces.get(kind)
     if enabled is not None:
@@ -283,7 +285,7 @@ def _enabled(
     if default in names:
         names.remove(default)
         names.insert(0, default)
-    return [classes[name] for name in names]
+    return [(name, classes[name]) for name in names]
 
 
 def _check_names(

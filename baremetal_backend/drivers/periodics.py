@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from baremetal_backend.core.node_selection import Filters
-from baremetal_backend.core.records import Node
+from baremetal_backend.core.records import Inventory, Node
 from baremetal_backend.core.schedule import Overrun
 from baremetal_backend.drivers.base import DriverTask
 
@@ -149,6 +149,13 @@ class Manager(Protocol):
         self, node_id: str, sentence: str, seen: Node | None = None
     ) -> None:
         """That step failed, and why: the node fails with the step's name."""
+        ...
+
+    def keep_inventory(self, node_id: str, inventory: Inventory) -> None:
+        """Remember what was found in a node, in place of what was before.
+
+        Errors: NodeNotFound, StorageUnavailable.
+        """
         ...
 
     def add_periodic_task(self, task: Callable[..., Any]) -> bool:
