@@ -347,7 +347,7 @@ class InspectInterface(Interface):
         """Go on after ``WAIT`` was reported to be over."""
         return None
 
-    def abort(self, node: Node) -> None:  # noqa: B027 - optional
+    def abort(self, node: Node) -> None:
         """The inspection that the node waits for is not wanted any more.
 
         Tells whoever inspects; the node fails afterwards, whatever happens
