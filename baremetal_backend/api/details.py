@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known of a node beside its fields: history, hardware details.
 
-BIOS settings, firmware components and inventory are recorded by drivers that
-this service does not have yet; the answers are those of a node that has none.
+BIOS settings and firmware components are recorded by drivers that this
+service does not have yet; the answers are those of a node that has none.
 """
 
 from __future__ import annotations
@@ -70,9 +70,14 @@ def _event(
 def inventory(call: Call, node: str) -> Answer:
     """GET /v1/nodes/{node}/inventory"""
     uuid = node_ident.uuid_of(call, node)
-    raise NotFound(
-        f"Node inventory record for node {uuid} could not be found."
-    )
+    texts = call.storage.inventories.texts(uuid)
+    if texts is None:
+        raise NotFound(
+            f"Node inventory record for node {uuid} could not be found."
+        )
+    found, more = texts
+    document = f'{{"inventory": {found}, "plugin_data": {more}}}'
+    return Answer(200, document.encode())
 
 
 @takes("detail", "fields")

@@ -154,7 +154,8 @@ class Manager(Protocol):
     def keep_inventory(self, node_id: str, inventory: Inventory) -> None:
         """Remember what was found in a node, in place of what was before.
 
-        Errors: NodeNotFound, StorageUnavailable.
+        Errors: NodeNotFound, StorageUnavailable; InvalidParameterValue for
+        more than 7.5 megabytes, or for what is no JSON.
         """
         ...
 

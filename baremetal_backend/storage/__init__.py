@@ -25,6 +25,7 @@ from baremetal_backend.storage.collection import Collection
 from baremetal_backend.storage.conductors import Conductors
 from baremetal_backend.storage.database import Database, DatabaseOptions
 from baremetal_backend.storage.history import History
+from baremetal_backend.storage.inventories import Inventories
 from baremetal_backend.storage.leases import Leases
 from baremetal_backend.storage.nodes import Nodes
 from baremetal_backend.storage.orphans import Orphans
@@ -45,6 +46,7 @@ class Storage:
         self.history = History(database, clock)
         self.outbox = Outbox(database, announcing, clock)
         self.nodes = Nodes(database, self.history, self.outbox, clock)
+        self.inventories = Inventories(database)
         self.leases = Leases(database, self.nodes, clock)
         # A beat must not queue behind what else needs connections.
         self._apart = database.apart()

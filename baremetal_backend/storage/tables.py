@@ -244,6 +244,19 @@ NODE_HISTORY = sa.Table(
     _time("created_at"),
 )
 
+NODE_INVENTORY = sa.Table(
+    "node_inventory",
+    METADATA,
+    sa.Column(
+        "node_uuid",
+        sa.String(36),
+        sa.ForeignKey("nodes.uuid", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    _json("inventory"),
+    _json("plugin_data"),
+)
+
 LEASES = sa.Table(
     "leases",
     METADATA,

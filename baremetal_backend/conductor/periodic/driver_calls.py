@@ -14,10 +14,11 @@ from baremetal_backend.conductor import continuation
 from baremetal_backend.conductor.node_periodic import Tasks
 from baremetal_backend.conductor.own_nodes import OwnNodes
 from baremetal_backend.conductor.parts import Context
-from baremetal_backend.core.errors import Conflict
+from baremetal_backend.core.errors import Conflict, InvalidParameterValue
+from baremetal_backend.core.inventory import fit
 from baremetal_backend.core.leases import Busy
 from baremetal_backend.core.node_selection import Filters
-from baremetal_backend.core.records import Node
+from baremetal_backend.core.records import Inventory, Node
 from baremetal_backend.drivers.base import DriverTask
 
 
@@ -72,6 +73,18 @@ class DriverCalls:
     ) -> None:
         """Fail a node in an asynchronous step."""
         continuation.fail(self._context, node_id, sentence, seen=seen)
+
+    def keep_inventory(self, node_id: str, inventory: Inventory) -> None:
+        """Remember what was found in a node, without its secrets."""
+        storage = self._context.storage
+        uuid, *_ = storage.nodes.row(node_id, ("uuid",))
+        try:
+            kept = fit(inventory)
+        except RecursionError as error:
+            raise InvalidParameterValue(
+                f"The inventory of node {uuid} is nested too deeply."
+            ) from error
+        storage.inventories.keep(uuid, kept)
 
     def add_periodic_task(self, task: Callable[..., Any]) -> bool:
         """Run a further task from now on."""

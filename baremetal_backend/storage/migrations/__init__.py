@@ -6,4 +6,4 @@ nothing of ``storage.tables``. ``HEAD`` is the newest; a start that finds it
 in the database does not have to load alembic.
 """
 
-HEAD = "0002"
+HEAD = "0003"

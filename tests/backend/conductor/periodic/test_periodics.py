@@ -17,7 +17,12 @@ from baremetal_backend.conductor.periodic.periodics import (
     make_periodics,
 )
 from baremetal_backend.conf.settings import ConfigurationError
-from baremetal_backend.core.errors import Conflict, NodeNotFound
+from baremetal_backend.core.errors import (
+    Conflict,
+    InvalidParameterValue,
+    NodeNotFound,
+)
+from baremetal_backend.core.records import Inventory
 from baremetal_backend.drivers import base
 from baremetal_backend.drivers.fake.hardware import FakeHardware
 from baremetal_backend.drivers.periodics import (
@@ -250,6 +255,34 @@ def test_a_driver_may_take_a_node_that_nobody_has(stage):
     assert manager.shared(node.uuid).node.uuid == node.uuid
     with pytest.raises(NodeNotFound):
         manager.shared("00000000-0000-4000-8000-999999999999")
+
+
+def test_what_a_driver_collected_is_kept_without_secrets(stage):
+    manager = stage.periodics.manager
+    node = stage.world.node(name="n1")
+    found = Inventory(
+        {"bmc_address": "192.0.2.7", "load": float("nan")},
+        {"ipmi": {"ipmi_password": "calvin"}},
+    )
+    manager.keep_inventory("n1", found)
+    texts = stage.world.storage.inventories.texts(node.uuid)
+    assert [json.loads(text) for text in texts] == [
+        {"bmc_address": "192.0.2.7", "load": None},
+        {"ipmi": {"ipmi_password": "******"}},
+    ]
+    with pytest.raises(NodeNotFound):
+        manager.keep_inventory("n2", found)
+
+
+def test_an_endless_nest_of_a_ramdisk_is_refused_in_words(stage):
+    nest: list = []
+    for _ in range(5000):
+        nest = [nest]
+    node = stage.world.node()
+    with pytest.raises(InvalidParameterValue, match="nested too deeply"):
+        stage.periodics.manager.keep_inventory(
+            node.uuid, Inventory({}, {"nest": nest})
+        )
 
 
 def test_the_conductors_own_tasks_are_part_of_it(stage):
