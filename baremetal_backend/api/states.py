@@ -7,6 +7,7 @@ a client never polls a state older than its own request.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -197,10 +198,22 @@ def provision(call: Call, node: str) -> Answer:
         call.body["target"], "target", tuple(states.VERBS)
     )
     call.needs(VERBS_SINCE.get(verb, 1), f'The target "{verb}"')
-    call.conductor.do_provisioning_action(
-        ident, verb, _params(call, verb, call.body)
-    )
+    params = _params(call, verb, call.body)
+    with _place(call, ident, verb):
+        call.conductor.do_provisioning_action(ident, verb, params)
     return _accepted(call, node)
+
+
+def _place(
+    call: Call, ident: str, verb: str
+) -> contextlib.AbstractContextManager[None]:
+    """One among those that wait, if whoever inspects the node is told."""
+    if verb != "abort":
+        return contextlib.nullcontext()
+    (state,) = call.storage.nodes.row(ident, ("provision_state",))
+    if state != states.INSPECTWAIT:
+        return contextlib.nullcontext()
+    return call.services.places
 
 
 def _params(

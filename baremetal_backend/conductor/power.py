@@ -17,7 +17,7 @@ from baremetal_backend.core.errors import (
 )
 from baremetal_backend.core.lanes import OPERATOR, LaneName
 from baremetal_backend.core.records import Node
-from baremetal_backend.core.states import CLEANING, CLEANWAIT
+from baremetal_backend.core.states import CLEANING, CLEANWAIT, STATES, Kind
 from baremetal_backend.drivers.base import (
     POWER_OFF,
     POWER_ON,
@@ -74,9 +74,11 @@ class PowerChange:
         if node.disable_power_off and self.target in _THROUGH_OFF:
             raise PowerOffDisabled(self.target, node.uuid)
         goal = TARGETS[self.target]
+        changes: dict[str, Any] = {"target_power_state": goal}
+        if not _has_failed(node):
+            changes["last_error"] = None
         return Decision(
-            {"target_power_state": goal, "last_error": None},
-            f'"{node.power_state}" -> "{goal}" on {self.target}',
+            changes, f'"{node.power_state}" -> "{goal}" on {self.target}'
         )
 
     def end(self, node: Node, end: End, now: str) -> Decision:
@@ -91,6 +93,15 @@ class PowerChange:
         return Decision(
             {"target_power_state": None, "last_error": error}, error
         )
+
+
+def _has_failed(node: Node) -> bool:
+    """Whether its error says why it is in the state that it is in.
+
+    Whoever inspected a node switches it off when the node has failed.
+    """
+    row = STATES.get(node.provision_state)
+    return row is not None and row.kind is Kind.FAILED
 
 
 def power_change(target: str, timeout: float) -> PowerChange:

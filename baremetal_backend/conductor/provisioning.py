@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from baremetal_backend.conductor import inspection_abort
 from baremetal_backend.conductor.operation import requested_transition
 from baremetal_backend.conductor.parts import Part
 from baremetal_backend.conductor.power import power_change
@@ -15,6 +16,7 @@ from baremetal_backend.core.errors import (
     UnsupportedDriverExtension,
 )
 from baremetal_backend.core.records import INTERFACES, Node
+from baremetal_backend.core.states import INSPECTWAIT
 from baremetal_backend.drivers.base import Interface
 from baremetal_backend.rpc.interface import ProvisioningParams, Validation
 
@@ -40,7 +42,11 @@ class Provision(Part):
             params,
             self._context.settings.conductor,
         )
-        operation = MAKERS[step.event](request)
+        if verb == "abort" and node.provision_state == INSPECTWAIT:
+            lane = self._context.tasks.around.lanes.operator
+            operation = inspection_abort.abort(node, request.driver, lane)
+        else:
+            operation = MAKERS[step.event](request)
         self._context.tasks.spawn_after(node.uuid, operation)
 
     def change_node_power_state(

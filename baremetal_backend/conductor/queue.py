@@ -14,7 +14,12 @@ from collections.abc import Iterator
 from baremetal_backend.conductor.held_node import Surroundings
 from baremetal_backend.conductor.occupancy import Occupancy
 from baremetal_backend.core.errors import NodeLocked
-from baremetal_backend.core.leases import GiveUp, Patience, TakeAway
+from baremetal_backend.core.leases import (
+    GiveUp,
+    Patience,
+    TakeAway,
+    least_patience,
+)
 from baremetal_backend.core.records import Lease, Node
 from baremetal_backend.storage import Changed
 
@@ -52,14 +57,18 @@ class Queue:
             yield from self._further(node, patience)
 
     def _further(self, node: Node, patience: Patience) -> Iterator[Node]:
-        used, watched, since = 0, 0, self._around.monotonic()
+        began = since = self._around.monotonic()
+        used, watched, least = 0, 0, 0.0
         while True:
             lease = self._leases.of_node(node.uuid)
+            now = self._around.monotonic()
             token = lease.token if lease is not None else 0
             if token != watched:
-                watched, since = token, self._around.monotonic()
+                watched, since = token, now
+            # What was owed to a request stays so when the node moves on.
+            least = max(least, least_patience(node.provision_state))
             move = patience.next_move(
-                lease, used, self._around.monotonic() - since
+                lease, used, now - since, least - (now - began)
             )
             if isinstance(move, GiveUp):
                 raise self._locked(node, lease)

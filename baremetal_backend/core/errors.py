@@ -26,6 +26,7 @@ The tree::
      |    +-- NoValidHost
      |    +-- VifNotAttached
      |    +-- HardwareRefused
+     |    +-- DiscoverdDisabled
      +-- Forbidden              403
      |    +-- NodeProtected
      +-- NotFound               404
@@ -177,6 +178,18 @@ class VifNotAttached(Invalid):
 
 class HardwareRefused(Invalid):
     """A driver looked at the node's data and says why it can't work."""
+
+
+class DiscoverdDisabled(Invalid):
+    """The node's conductor has no service that inspects from within."""
+
+    def __init__(self, conductor: str) -> None:
+        super().__init__(
+            "In-band inspection is disabled. Set enabled = true and "
+            "service_url in the section [discoverd] on conductor "
+            f"{conductor} and restart it, or give the node another "
+            "inspect_interface."
+        )
 
 
 class Forbidden(BackendError):

@@ -11,9 +11,20 @@ from dataclasses import dataclass
 
 from baremetal_backend.core.lanes import BACKGROUND
 from baremetal_backend.core.records import Lease
+from baremetal_backend.core.states import INSPECTWAIT
 
 # Background work of another process tells nobody when it ends.
 _SHORTEST_WAIT = 0.05
+
+# Seconds. A service that inspects nodes gives up a whole inspection when one
+# of its requests is refused; what has the node meanwhile is a power change
+# that it asked for itself.
+_LEAST = {INSPECTWAIT: 30.0}
+
+
+def least_patience(provision_state: str) -> float:
+    """Seconds that a request waits for a node in this state at least."""
+    return _LEAST.get(provision_state, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +79,19 @@ class Patience:
     background_limit: float
 
     def next_move(
-        self, lease: Lease | None, used: int, watched: float
+        self,
+        lease: Lease | None,
+        used: int,
+        watched: float,
+        owed: float = 0.0,
     ) -> Wait | TakeAway | GiveUp:
         """What to do about a node that could not be had.
 
         ``lease``: who has it, as far as known. ``used``: attempts so far
         after the first. ``watched``: seconds since this request first saw
         this lease. Background work uses up no attempt: it ends soon, or it is
-        ended.
+        ended. ``owed``: seconds that the request goes on when its attempts
+        are used up; see ``least_patience``.
         """
         if lease is not None and lease.lane == BACKGROUND:
             left = self.background_limit - watched
@@ -91,6 +107,9 @@ class Patience:
         grace = 1 if lease is None else 0
         if used < self.attempts + grace:
             return Wait(self.interval, counted=True)
+        if owed > 0:
+            wait = max(self.interval, _SHORTEST_WAIT)
+            return Wait(min(wait, owed), counted=False)
         return GiveUp()
 
 
@@ -137,5 +156,6 @@ __all__ = [
     "TakeAway",
     "Wait",
     "in_use",
+    "least_patience",
     "stalled",
 ]

@@ -7,9 +7,13 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
+from baremetal_backend.api import states
+from baremetal_backend.api.call import Call, Services
 from baremetal_backend.api.hardware_calls import Places
 from baremetal_backend.core.errors import Unavailable
 from tests.backend.running import RunningBackend
@@ -39,6 +43,43 @@ def test_half_of_the_threads_are_lent():
 def test_a_server_with_one_thread_lends_it():
     with Places(1):
         pass
+
+
+@pytest.mark.parametrize(
+    ("state", "verb", "waits"),
+    [
+        ("inspect wait", "abort", True),
+        ("clean wait", "abort", False),
+        ("manageable", "abort", False),
+        ("inspect wait", "manage", False),
+    ],
+)
+def test_an_abort_waits_if_whoever_inspects_is_told(state, verb, waits):
+    done = []
+    nodes = SimpleNamespace(row=lambda ident, columns: (state,))
+    places = Places(2)
+    call = Call(
+        services=Services(
+            conductor=SimpleNamespace(
+                do_provisioning_action=lambda *args: done.append(args)
+            ),
+            directory=None,
+            storage=SimpleNamespace(nodes=nodes),
+            max_limit=1000,
+            ready=lambda: True,
+            places=places,
+        ),
+        version=95,
+        base="http://127.0.0.1",
+        path="",
+        query={},
+        body={"target": verb},
+    )
+    with places, pytest.raises(Unavailable) if waits else nullcontext():
+        states.provision(call, "n1")
+    assert bool(done) != waits
+    states.provision(call, "n1")
+    assert done
 
 
 def test_waiting_requests_don_t_stop_the_api(tmp_path, silent):

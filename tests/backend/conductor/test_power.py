@@ -9,6 +9,7 @@ from baremetal_backend.core.errors import (
     InvalidParameterValue,
     InvalidStateRequested,
 )
+from baremetal_backend.core.states import STATES, Kind
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,32 @@ def test_the_target_is_shown_at_once_and_gone_when_reached(
     assert seen.power_state == reached
     assert seen.provision_state == "active"
     assert seen.reservation is None
+
+
+@pytest.mark.parametrize(
+    "state",
+    [name for name in STATES if name not in ("cleaning", "clean wait")],
+)
+def test_why_a_node_failed_is_not_forgotten_when_it_is_switched(world, state):
+    node = world.node(state, power_state="power on", last_error="no ramdisk")
+    world.conductor.change_node_power_state(node.uuid, "power off")
+    world.idle()
+    seen = world.get(node)
+    assert seen.power_state == "power off"
+    failed = STATES[state].kind is Kind.FAILED
+    assert seen.last_error == ("no ramdisk" if failed else None)
+
+
+def test_a_failed_node_says_that_it_could_not_be_switched(world):
+    node = world.node(
+        "inspect failed",
+        power_state="power on",
+        last_error="no ramdisk",
+        driver_info={"fake_power_fail": "relay stuck"},
+    )
+    world.conductor.change_node_power_state(node.uuid, "power off")
+    world.idle()
+    assert "relay stuck" in world.get(node).last_error
 
 
 def test_a_missed_target_is_said_and_the_state_stays(world):

@@ -13,9 +13,11 @@ from baremetal_backend.core.leases import (
     TakeAway,
     Wait,
     in_use,
+    least_patience,
     stalled,
 )
 from baremetal_backend.core.records import Lease
+from baremetal_backend.core.states import INSPECTWAIT, STATES
 
 PATIENCE = Patience(attempts=3, interval=1.0, background_limit=15.0)
 
@@ -69,6 +71,59 @@ def test_a_wait_for_background_work_is_no_busy_loop():
     move = hasty.next_move(lease("background"), 0, 0)
     assert isinstance(move, Wait)
     assert move.seconds >= 0.05
+
+
+def test_a_node_that_a_service_inspects_is_waited_for_longest():
+    patient = {state for state in STATES if least_patience(state) > 0}
+    assert patient == {INSPECTWAIT}
+    assert least_patience(INSPECTWAIT) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("has_it", "used", "owed", "move"),
+    [
+        ("operator", 0, 30.0, Wait(1.0, True)),
+        ("operator", 2, 27.0, Wait(1.0, True)),
+        ("operator", 3, 27.0, Wait(1.0, False)),
+        ("provisioning", 3, 0.4, Wait(0.4, False)),
+        ("provisioning", 3, 0.0, GiveUp()),
+        ("provisioning", 3, -1.0, GiveUp()),
+        # Attempts that take longer than what is owed are made all the same.
+        ("operator", 1, -50.0, Wait(1.0, True)),
+        # It is free: once more beside the attempts, and then on.
+        (None, 3, 10.0, Wait(1.0, True)),
+        (None, 4, 10.0, Wait(1.0, False)),
+        (None, 4, 0.0, GiveUp()),
+        # Background work is nobody's excuse to give up.
+        ("background", 99, -1.0, Wait(1.0, False)),
+    ],
+)
+def test_a_request_gets_the_time_that_is_owed_to_it(has_it, used, owed, move):
+    found = lease(has_it) if has_it else None
+    assert PATIENCE.next_move(found, used, 0, owed) == move
+
+
+@given(
+    attempts=st.integers(0, 5),
+    interval=st.floats(0, 5),
+    owed=st.floats(0.1, 60),
+)
+def test_a_request_waits_as_long_as_is_owed_and_without_hurry(
+    attempts, interval, owed
+):
+    patience = Patience(attempts, interval, 15.0)
+    waited, used, moves = 0.0, 0, 0
+    while True:
+        move = patience.next_move(lease(), used, waited, owed - waited)
+        if isinstance(move, GiveUp):
+            break
+        assert isinstance(move, Wait)
+        waited, used, moves = (
+            waited + move.seconds, used + move.counted, moves + 1
+        )  # fmt: skip
+    assert waited >= owed
+    assert waited <= max(owed, attempts * interval) + interval
+    assert moves <= attempts + owed / max(interval, 0.05) + 2
 
 
 @pytest.mark.parametrize("silence", [0, 9.99])
