@@ -230,6 +230,8 @@ _SECRETS = (
     "ipmi_hex_kg_key",
     "ipmi_password",
     "rescue_password",
+    "ssh_key_contents",
+    "ssh_password",
 )
 
 

@@ -24,6 +24,7 @@ from baremetal_backend.conf import (
     metrics,
     middleware,
     power_sync,
+    ssh,
 )
 from baremetal_backend.conf.settings import (
     ApiSettings,
@@ -46,6 +47,7 @@ _GROUPS: tuple[Any, ...] = (
     console,
     ipmi,
     discoverd,
+    ssh,
     fake,
     metrics,
     middleware,
@@ -98,6 +100,8 @@ def read(argv: Sequence[str], version: str) -> cfg.ConfigOpts:
         default_log_levels=[
             *log.get_default_log_levels(),
             "alembic=WARNING",
+            # What it logs of a host is said by the errors that it raises.
+            "paramiko=CRITICAL",
             "waitress=WARNING",
         ]
     )

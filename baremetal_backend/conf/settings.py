@@ -15,12 +15,13 @@ from typing import Any
 
 from oslo_config import cfg
 
-from baremetal_backend.conf import console, discoverd, ipmi, power_sync
+from baremetal_backend.conf import console, discoverd, ipmi, power_sync, ssh
 from baremetal_backend.conf.console import ConsoleSettings
 from baremetal_backend.conf.discoverd import DiscoverdSettings
 from baremetal_backend.conf.fake import DELAYS
 from baremetal_backend.conf.ipmi import IpmiSettings
 from baremetal_backend.conf.power_sync import PowerSettings
+from baremetal_backend.conf.ssh import SshSettings
 from baremetal_backend.core.patience import Patience
 from baremetal_backend.core.records import INTERFACES
 from baremetal_backend.storage.database import DatabaseOptions
@@ -115,6 +116,7 @@ class Settings:
     ipmi: IpmiSettings = field(default_factory=IpmiSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
     discoverd: DiscoverdSettings = field(default_factory=DiscoverdSettings)
+    ssh: SshSettings = field(default_factory=SshSettings)
     fake: FakeSettings = field(default_factory=FakeSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     #: Every declared option, also those that drivers declare, by its name
@@ -223,6 +225,7 @@ def _settings(conf: cfg.ConfigOpts) -> Settings:
         ipmi=ipmi.read(conf),
         console=console.read(conf),
         discoverd=discoverd.read(conf),
+        ssh=ssh.read(conf),
         fake=FakeSettings(
             delays={
                 kind: _delay(f"[fake]{kind}_delay", conf.fake[f"{kind}_delay"])

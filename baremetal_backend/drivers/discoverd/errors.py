@@ -20,7 +20,9 @@ from typing import Literal
 from baremetal_backend.core.errors import HardwareFailed
 
 #: What a change of is worth a line in the log.
-Trouble = Literal["unreachable", "timeout", "error", "rubbish", "access"]
+Trouble = Literal[
+    "unreachable", "timeout", "error", "rubbish", "access", "too old"
+]
 
 
 class ServiceError(HardwareFailed):

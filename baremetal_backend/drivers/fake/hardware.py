@@ -34,6 +34,7 @@ from baremetal_backend.drivers.base import (
     deploy_step,
     service_step,
 )
+from baremetal_backend.drivers.discoverd.interface import DiscoverdInspect
 from baremetal_backend.drivers.fake import script
 from baremetal_backend.drivers.noop import (
     NoConsole,
@@ -386,7 +387,7 @@ class FakeHardware(base.AbstractHardwareType):
         "boot": (FakeBoot,),
         "console": (FakeConsole, NoConsole),
         "deploy": (FakeDeploy,),
-        "inspect": (FakeInspect,),
+        "inspect": (FakeInspect, DiscoverdInspect),
         "management": (FakeManagement,),
         "network": (NoopNetwork,),
         "power": (FakePower,),

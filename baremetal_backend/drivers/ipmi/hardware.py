@@ -14,6 +14,7 @@ from baremetal_backend.drivers.absent import (
     NoRaid,
     NoRescue,
 )
+from baremetal_backend.drivers.discoverd.interface import DiscoverdInspect
 from baremetal_backend.drivers.fake.hardware import FakeBoot, FakeDeploy
 from baremetal_backend.drivers.ipmi.console import IpmiConsole
 from baremetal_backend.drivers.ipmi.ipmitool.interfaces import (
@@ -44,7 +45,7 @@ class IpmiHardware(base.AbstractHardwareType):
         "console": (IpmiConsole, NoConsole),
         "deploy": (NoopDeploy, FakeDeploy),
         "firmware": (NoFirmware,),
-        "inspect": (NoInspect,),
+        "inspect": (NoInspect, DiscoverdInspect),
         "management": (IpmiManagement, IpmitoolManagement, NoopManagement),
         "network": (NoopNetwork,),
         "power": (IpmiPower, IpmitoolPower),

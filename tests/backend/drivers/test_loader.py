@@ -16,7 +16,11 @@ from baremetal_backend.core.errors import (
 from baremetal_backend.core.records import Node
 from baremetal_backend.drivers import loader
 from baremetal_backend.drivers.base import AbstractHardwareType, finish
-from baremetal_backend.drivers.fake.hardware import FakeHardware, FakePower
+from baremetal_backend.drivers.fake.hardware import (
+    FakeHardware,
+    FakeInspect,
+    FakePower,
+)
 from baremetal_backend.storage import DatabaseOptions
 
 SETTINGS = Settings("h", "/tmp", DatabaseOptions("sqlite://"))
@@ -152,3 +156,62 @@ def test_a_hardware_type_that_is_left_without_an_interface_is_named():
         caught.value
     )
     assert "fake" in str(caught.value)
+
+
+# -- one implementation, several names ----------------------------------------
+
+
+class ByService(FakeInspect):
+    """Known to users of two generations of a service."""
+
+    name = "discoverd"
+    aliases = ("inspector",)
+
+
+class Inspected(AbstractHardwareType):
+    interfaces = {"inspect": (FakeInspect, ByService)}
+
+
+def inspects(enabled=None, default=None):
+    settings = dataclasses.replace(
+        SETTINGS,
+        enabled_interfaces={"inspect": enabled} if enabled else {},
+        default_interfaces={"inspect": default} if default else {},
+    )
+    registry = loader.build({"a": Inspected, "b": Inspected}, settings)
+    return registry.types["a"].interfaces["inspect"]
+
+
+def test_an_alias_is_the_same_implementation():
+    found = inspects()
+    assert list(found) == ["fake", "discoverd", "inspector"]
+    assert found["inspector"] is found["discoverd"]
+    assert found["inspector"] is not found["fake"]
+
+
+@pytest.mark.parametrize(
+    ("enabled", "default", "names"),
+    [
+        (("inspector",), None, ["inspector"]),
+        (("fake", "inspector"), "inspector", ["inspector", "fake"]),
+        (("discoverd",), None, ["discoverd"]),
+        (None, "inspector", ["inspector", "fake", "discoverd"]),
+    ],
+)
+def test_each_name_is_enabled_by_itself(enabled, default, names):
+    assert list(inspects(enabled, default)) == names
+
+
+def test_a_node_keeps_the_name_that_was_chosen_for_it():
+    registry = loader.build({"fake-hardware": Inspected}, SETTINGS)
+    chosen = registry.choose(
+        "fake-hardware", "", {"inspect_interface": "inspector"}
+    )
+    assert chosen["inspect_interface"] == "inspector"
+    driver = registry.driver(node(inspect_interface="inspector"))
+    assert isinstance(driver.inspect, ByService)
+
+
+def test_an_unknown_name_is_refused_with_aliases_among_the_good_ones():
+    with pytest.raises(ConfigurationError, match="discoverd, inspector"):
+        inspects(("warp",))

@@ -133,6 +133,19 @@ def test_a_method_with_two_names_counts_once():
     assert len(collect(registry(one=(Twice,)))) == 1
 
 
+def test_an_interface_with_two_names_has_each_task_once():
+    class Renamed(Raid):
+        name = "new"
+        aliases = ("old",)
+
+    found = collect(registry(one=(Renamed,), two=(Renamed,)))
+    polls = [one for one in found if one.nodes]
+    assert [one.name for one in polls] == ["raid.new.poll"]
+    assert polls[0].users == {
+        ("one", "new"), ("one", "old"), ("two", "new"), ("two", "old")
+    }  # fmt: skip
+
+
 def test_two_owners_of_the_same_nodes_are_refused():
     class Eager(Raid):
         name = "eager"
