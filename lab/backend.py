@@ -38,24 +38,25 @@ class Backend:
         self.url = f"http://{LOOPBACK}:{self.port}"
         directory = crew.state_dir / "baremetal"
         directory.mkdir(exist_ok=True)
-        self.conf = conf_files.write(
-            directory / "baremetal-backend.conf",
-            conf_files.merge(
-                {
-                    "DEFAULT": {"auth_strategy": "noauth", "host": "backend"},
-                    "api": {"host_ip": LOOPBACK, "port": self.port},
-                    "database": {
-                        "connection": f"sqlite:///{directory / 'nodes.sqlite'}"
-                    },
-                },
-                extra or {},
-            ),
-        )
+        self.conf = directory / "baremetal-backend.conf"
+        self._sections: conf_files.Sections = {
+            "DEFAULT": {"auth_strategy": "noauth", "host": "backend"},
+            "api": {"host_ip": LOOPBACK, "port": self.port},
+            "database": {
+                "connection": f"sqlite:///{directory / 'nodes.sqlite'}"
+            },
+        }
+        self.configure(extra or {})
         self.process = crew.process(
             "baremetal-backend",
             [program("baremetal-backend"), f"--config-file={self.conf}"],
             ready=lambda: answers(self.url + "/"),
         )
+
+    def configure(self, sections: conf_files.Sections) -> None:
+        """Lay options over those it has; they hold from the next start on."""
+        self._sections = conf_files.merge(self._sections, sections)
+        conf_files.write(self.conf, self._sections)
 
     def connect(self) -> Any:
         """Return openstacksdk's bare metal proxy for the service."""

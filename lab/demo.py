@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -34,6 +34,10 @@ from lab.bare_metal_cluster import BareMetalCluster
 from lab.bare_metal_cluster import Plan as ClusterPlan
 from lab.cloud import Cloud, Plan
 from lab.conductors_story import ConductorsStory
+from lab.inspection import machine
+from lab.inspection import story as inspection
+from lab.inspection.loop import Loop
+from lab.inspection.ramdisk import RamdiskFailed
 from lab.ipmi import farm
 from lab.ipmi import witness as ipmi_witness
 from lab.operator_actions import FLAVOR, IMAGE
@@ -68,11 +72,18 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="start the cloud only; with --keep, to try things yourself",
     )
-    parser.add_argument(
+    stories = parser.add_mutually_exclusive_group()
+    stories.add_argument(
         "--conductors",
         action="store_true",
         help="another story: three conductors and two API processes of the "
         "bare metal service, one of which is killed",
+    )
+    stories.add_argument(
+        "--inspection",
+        action="store_true",
+        help="another story: a virtual machine boots, inspects itself and "
+        "gets a server",
     )
     parser.add_argument(
         "--state-dir",
@@ -96,7 +107,7 @@ def main() -> None:
     screen = Screen()
     if arguments.stop:
         sys.exit(_stop(screen, arguments.stop))
-    for package in _missing_packages(arguments.conductors):
+    for package in _missing_packages(arguments):
         sys.exit(f"{package} is missing: sudo apt-get install {package}")
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = LOOPBACK
     # A Ctrl-C and a kill are the same to the blocks that clean up.
@@ -109,19 +120,21 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _missing_packages(conductors: bool) -> list[str]:
-    database = postgresql if conductors else mariadb
+def _missing_packages(arguments: argparse.Namespace) -> list[str]:
+    database = postgresql if arguments.conductors else mariadb
     missing = [
         package.DEBIAN_PACKAGE
         for package in (rabbitmq, database)
         if not package.is_installed()
     ]
-    if not conductors:
+    if not arguments.conductors:
         missing += [
             package
             for program, package in _OF_CONTROLLERS.items()
             if shutil.which(program) is None
         ]
+    if arguments.inspection:
+        missing += machine.missing_packages()
     return missing
 
 
@@ -141,14 +154,12 @@ def _run(screen: Screen, arguments: argparse.Namespace) -> int:
         print(f"{arguments.state_dir} is not empty", file=sys.stderr)
         return 1
     status = 1
-    stage = (_ConductorsStage if arguments.conductors else _CloudStage)(
-        screen, directory
-    )
+    stage = _stage(arguments)(screen, directory)
     try:
         stage.start()
         stage.play(arguments.no_story)
         status = 0
-    except (StepFailed, ProcessFailed, TimedOut) as error:
+    except (StepFailed, ProcessFailed, RamdiskFailed, TimedOut) as error:
         screen.heading("FAILED")
         print(error, file=sys.stderr, flush=True)
     except KeyboardInterrupt:
@@ -191,12 +202,14 @@ class _CloudStage:
 
     def __init__(self, screen: Screen, directory: Path) -> None:
         self._screen = screen
+        self._cloud = Cloud(self._plan(), directory, progress=screen.did)
+
+    def _plan(self) -> Plan:
         types = f"{HARDWARE_TYPE},{controller_step.DRIVER}"
-        plan = Plan(
+        return Plan(
             with_api=True,
             backend_options={"DEFAULT": {"enabled_hardware_types": types}},
         )
-        self._cloud = Cloud(plan, directory, progress=screen.did)
 
     def start(self) -> None:
         self._screen.heading("Start a cloud")
@@ -228,27 +241,82 @@ class _CloudStage:
             raise RuntimeError("nobody can talk to a cloud without keystone")
         openrc = client_files.write(cloud.state_dir, cloud.front.keystone)
         cloud.crew.leave_running()
-        pids = [
-            str(cloud.compute(host).process.pid) for host in cloud.plan.hosts
-        ]
         self._screen.heading("The cloud stays up")
         self._screen.block(
             f"""source {openrc}
+{self._hints()}
+Logs: {cloud.state_dir / "log"}
+
+Stop it: ./tools/demo --stop {cloud.state_dir}"""
+        )
+
+    def _hints(self) -> str:
+        cloud = self._cloud
+        pids = [
+            str(cloud.compute(host).process.pid) for host in cloud.plan.hosts
+        ]
+        return f"""\
 openstack compute service list
 openstack baremetal node list
 openstack baremetal node show {GROUP}-01
-openstack server create --flavor {FLAVOR} --image {IMAGE} --nic none \\
-    --wait mine
+{_ORDER}
 openstack server list --long
 openstack server reboot --hard --wait mine
 openstack server delete --wait mine
 
 Edit peer_list: {cloud.nova.directory}/c1.conf (c2.conf, c3.conf), then:
-kill -HUP {" ".join(pids)}
-Logs: {cloud.state_dir / "log"}
+kill -HUP {" ".join(pids)}"""
 
-Stop it: ./tools/demo --stop {cloud.state_dir}"""
+
+_ORDER = f"""\
+openstack server create --flavor {FLAVOR} --image {IMAGE} --nic none \\
+    --wait mine"""
+
+
+class _InspectionStage(_CloudStage):
+    """The same with one nova-compute, an inspector and a machine."""
+
+    def __init__(self, screen: Screen, directory: Path) -> None:
+        super().__init__(screen, directory)
+        self._loop = Loop(self._cloud.crew, self._cloud.backend)
+
+    def _plan(self) -> Plan:
+        return Plan(
+            hosts=("c1",), partition_key=inspection.GROUP, with_api=True
         )
+
+    def start(self) -> None:
+        # First, since it may have to download the kernel.
+        self._screen.did("building the ramdisk, starting a controller")
+        self._loop.machine.start_controller()
+        super().start()
+        self._loop.inspector.start()
+        self._screen.did(
+            f"ironic-inspector serves at {self._loop.inspector.url}"
+        )
+
+    def play(self, only_prepare: bool) -> None:
+        story = inspection.InspectionStory(
+            self._cloud, self._loop, self._screen
+        )
+        if only_prepare:
+            story.prepare()
+        else:
+            story.play()
+
+    def _hints(self) -> str:
+        node = inspection.NODE
+        return f"""\
+openstack baremetal node show {node} --fields provision_state properties
+openstack baremetal node manage --wait 60 {node}  # if it is available
+openstack baremetal node inspect --wait 300 {node}
+openstack baremetal port list --node {node}
+openstack baremetal node inventory save {node}
+openstack baremetal node provide --wait 60 {node}
+{_ORDER}
+openstack server delete --wait mine
+
+The machine's console: {self._loop.machine.console}"""
 
 
 class _ConductorsStage:
@@ -298,6 +366,14 @@ PostgreSQL's files, to be removed in the end: {data}
 
 Stop it: ./tools/demo --stop {cluster.state_dir}"""
         )
+
+
+def _stage(
+    arguments: argparse.Namespace,
+) -> Callable[[Screen, Path], _Stage]:
+    if arguments.conductors:
+        return _ConductorsStage
+    return _InspectionStage if arguments.inspection else _CloudStage
 
 
 def _end(screen: Screen, stage: _Stage) -> None:

@@ -7,6 +7,7 @@ and nova-api where there is a keystone. The computes are in lab.compute.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from lab import conf_files, placement, schemas
 from lab.keystone import Keystone
 from lab.mariadb import MariaDB
 from lab.ports import LOOPBACK
-from lab.processes import Crew, Process
+from lab.processes import CHECKOUT, Crew, Process
 from lab.programs import data_file, program
 from lab.web import WebService
 
@@ -107,6 +108,20 @@ class Nova:
     def discover_hosts(self) -> None:
         """Let the scheduler know of computes that have registered."""
         self._manage("cell_v2", "discover_hosts", "--by-service")
+
+    def order_server(self, name: str, resource_class: str) -> None:
+        """Order a server on one node of a class, without nova-api.
+
+        Returns when nova-conductor has the order. It needs the scheduler.
+        """
+        self._crew.command(
+            "server-order",
+            [
+                *(sys.executable, "-m", "lab.server_order"),
+                *(name, resource_class, *self._conf_arguments()),
+            ],
+            env={"PYTHONPATH": str(CHECKOUT), **THREADS},
+        )
 
     def report_count(self, host: str, binary: str) -> int:
         """How often a service has reported in its life; 0 if never."""

@@ -149,6 +149,8 @@ class Farm:
     :param first_port: the others follow; None: free ones
     :param serial_lines: TCP ports their consoles connect to
     :param crew: who owns the processes; None: a crew of its own
+    :param script: what carries out chassis commands; another one than the
+        usual has files and words of its own
     """
 
     def __init__(
@@ -164,6 +166,7 @@ class Farm:
         first_port: int | None = None,
         serial_lines: Sequence[int] = (),
         crew: Crew | None = None,
+        script: str = sim_files.SCRIPT,
     ) -> None:
         if shutil.which("ipmi_sim") is None:
             raise RuntimeError(
@@ -175,7 +178,7 @@ class Farm:
         self._own_crew = crew is None
         self._crew = crew or Crew(directory)
         self._script = directory / "chassis"
-        self._script.write_text(sim_files.SCRIPT)
+        self._script.write_text(script)
         self._script.chmod(0o755)
         simulated = []
         for number in range(count):

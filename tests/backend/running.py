@@ -82,10 +82,14 @@ class RunningBackend:
         directory: Path,
         environment: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
+        port: int | None = None,
         **options: Mapping[str, str],
     ) -> None:
-        """``wrapper``: a command that becomes the one in its arguments."""
-        self.port = free_port()
+        """``wrapper``: a command that becomes the one in its arguments.
+
+        ``port``: where an earlier one in this directory was; None: a new one.
+        """
+        self.port = port or free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.http = Http(self.port)
         self.log = directory / "backend.log"

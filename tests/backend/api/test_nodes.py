@@ -362,7 +362,15 @@ def test_secrets_are_masked_in_every_answer(http, backend):
     assert node["driver_info"]["address"] == "10.0.0.1"
 
 
-@pytest.mark.parametrize("name", ["ipmi_password", "ipmi_hex_kg_key"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ipmi_password",
+        "ipmi_hex_kg_key",
+        "ssh_password",
+        "ssh_key_contents",
+    ],
+)
 @pytest.mark.parametrize(
     "value", ["topsecret", {"a": "topsecret"}, ["topsecret"], [["topsecret"]]]
 )

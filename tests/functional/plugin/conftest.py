@@ -13,9 +13,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.faulty_proxy import FaultyProxy
 from tests.functional.plugin.backend_process import BackendProcess
 from tests.functional.plugin.bare_metal import BareMetal
-from tests.functional.plugin.faulty_proxy import FaultyProxy
 from tests.functional.plugin.nova_in_process import SETTLE, Nova
 
 HOSTS = ("c1", "c2", "c3")

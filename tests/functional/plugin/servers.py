@@ -6,9 +6,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from lab.faulty_proxy import FaultyProxy
 from lab.waiting import wait_for
 from tests.functional.plugin.bare_metal import BareMetal
-from tests.functional.plugin.faulty_proxy import FaultyProxy
 from tests.functional.plugin.nova_in_process import Nova
 
 IMAGE = "155d900f-4e14-4e4c-a73d-069cbf4541e6"

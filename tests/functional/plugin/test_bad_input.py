@@ -6,9 +6,10 @@ from __future__ import annotations
 import pytest
 from nova import exception
 
+from lab.faulty_proxy import FaultyProxy
 from tests.functional.plugin.bare_metal import BareMetal
+from tests.functional.plugin.bare_metal_faults import older_api
 from tests.functional.plugin.conftest import GROUP, HOSTS
-from tests.functional.plugin.faulty_proxy import FaultyProxy, older_api
 from tests.functional.plugin.nova_in_process import Nova
 
 

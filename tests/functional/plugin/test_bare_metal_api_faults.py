@@ -13,18 +13,15 @@ from typing import NamedTuple
 import pytest
 from nova import exception
 
+from lab.faulty_proxy import HANG_UP, Answer, Fault, FaultyProxy
 from tests.functional.plugin.bare_metal import BareMetal
-from tests.functional.plugin.conftest import GROUP, configured
-from tests.functional.plugin.faulty_proxy import (
-    HANG_UP,
-    Answer,
-    Fault,
-    FaultyProxy,
+from tests.functional.plugin.bare_metal_faults import (
     later_pages,
     listings,
     slow_listings,
     small_pages,
 )
+from tests.functional.plugin.conftest import GROUP, configured
 from tests.functional.plugin.nova_in_process import Nova
 
 HTML = (("Content-Type", "text/html"),)

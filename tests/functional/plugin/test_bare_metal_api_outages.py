@@ -6,15 +6,14 @@ from __future__ import annotations
 import pytest
 from nova import exception
 
-from tests.functional.plugin import faulty_proxy
+from lab.faulty_proxy import Answer, FaultyProxy
 from tests.functional.plugin.bare_metal import BareMetal
-from tests.functional.plugin.conftest import GROUP
-from tests.functional.plugin.faulty_proxy import (
-    Answer,
-    FaultyProxy,
+from tests.functional.plugin.bare_metal_faults import (
+    is_listing,
     listings,
     small_pages,
 )
+from tests.functional.plugin.conftest import GROUP
 from tests.functional.plugin.nova_in_process import Nova
 
 
@@ -116,7 +115,7 @@ def test_all_pages_are_read(
 
     nova_behind_proxy.run()
 
-    pages = [r for r in proxy.requests if faulty_proxy.is_listing(r)]
+    pages = [r for r in proxy.requests if is_listing(r)]
     assert len(pages) == 2
     assert pages[1].query["conductor_group"] == GROUP
     assert_nothing_changed(nova_behind_proxy, owned)

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from nova import utils
 
+from lab.faulty_proxy import FaultyProxy
 from lab.waiting import wait_for
 from tests.functional.plugin.bare_metal import BareMetal
 from tests.functional.plugin.conftest import GROUP, HOSTS, configured
-from tests.functional.plugin.faulty_proxy import FaultyProxy
 from tests.functional.plugin.nova_in_process import Nova
 from tests.functional.plugin.servers import (
     IMAGE,

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from lab.faulty_proxy import FaultyProxy
 from lab.ipmi import witness
 from lab.ipmi.farm import Farm, SimulatedBmc
 from tests.backend.running import RunningBackend
 from tests.functional.plugin.bare_metal import BareMetal
 from tests.functional.plugin.conftest import GROUP, configured
-from tests.functional.plugin.faulty_proxy import FaultyProxy
 from tests.functional.plugin.nova_in_process import Nova
 from tests.functional.plugin.servers import Cloud, bare_metal_flavor
 

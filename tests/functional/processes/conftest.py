@@ -15,6 +15,7 @@ import pytest
 
 from lab.cloud import Cloud, Plan
 from lab.compute import Compute
+from lab.inspection.loop import Loop
 from lab.invariants import ring_owners
 from lab.nova import Timers
 from lab.waiting import wait_for
@@ -51,8 +52,10 @@ def wait_settled(
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """The cloud; its computes run."""
+def not_started(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Cloud, Loop]]:
+    """The cloud, and what it needs to inspect a machine; nothing runs yet."""
     plan = Plan(
         hosts=HOSTS,
         partition_key=GROUP,
@@ -60,10 +63,17 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         settle_seconds=SETTLE,
     )
     with Cloud(plan, state_dir=tmp_path_factory.mktemp("lab")) as cloud:
-        cloud.start()
-        cloud.enrol_nodes(9, GROUP)
-        cloud.start_computes()
-        yield cloud
+        yield cloud, Loop(cloud.crew, cloud.backend)
+
+
+@pytest.fixture(scope="session")
+def cloud(not_started: tuple[Cloud, Loop]) -> Cloud:
+    """The cloud; its computes run."""
+    cloud = not_started[0]
+    cloud.start()
+    cloud.enrol_nodes(9, GROUP)
+    cloud.start_computes()
+    return cloud
 
 
 @pytest.fixture(scope="session")

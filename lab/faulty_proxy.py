@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An HTTP proxy between driver and bare metal service that breaks on demand.
+"""An HTTP proxy between two services that breaks on demand.
 
 Without a fault it hands everything through unchanged. A fault is a function
 from a request to an answer; ``None`` lets the request pass.
@@ -7,17 +7,18 @@ from a request to an answer; ``None`` lets the request pass.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
 import http.server
 import json
 import threading
-import time
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
-LOOPBACK = "127.0.0.1"
+from lab.ports import LOOPBACK, free_port
+
 TIMEOUT = 30.0
 #: Named by connection, not by message: never handed through.
 _HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive"}
@@ -25,7 +26,7 @@ _HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive"}
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What the driver asked."""
+    """What the client asked."""
 
     method: str
     path: str
@@ -35,7 +36,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What the driver gets; a status of 0 closes the connection instead."""
+    """What the client gets; a status of 0 closes the connection instead."""
 
     status: int
     body: bytes = b""
@@ -53,7 +54,10 @@ HANG_UP = Answer(0)
 class FaultyProxy:
     """Listens from its construction on; ``close`` ends it.
 
-    :param port: of the bare metal service.
+    ``fault`` decides before the service hears of a request, ``rewrite``
+    afterwards, on what it answered.
+
+    :param port: of the service.
     """
 
     def __init__(self, port: int) -> None:
@@ -61,18 +65,21 @@ class FaultyProxy:
         self.fault: Fault | None = None
         self.rewrite: Rewrite | None = None
         self.requests: list[Request] = []
-        self._server = self._listen(0)
-        self.port: int = self._server.server_address[1]
+        self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
+        self._server: http.server.ThreadingHTTPServer | None = None
+        self.come_up()
 
-    def _listen(self, port: int) -> http.server.ThreadingHTTPServer:
+    def _listen(self) -> http.server.ThreadingHTTPServer:
         proxy = self
 
         class Handler(_Handler):
             def handle_one(self, body: bytes) -> Answer:
                 return proxy.answer(self, body)
 
-        server = http.server.ThreadingHTTPServer((LOOPBACK, port), Handler)
+        server = http.server.ThreadingHTTPServer(
+            (LOOPBACK, self.port), Handler
+        )
         server.daemon_threads = True
         threading.Thread(
             target=server.serve_forever,
@@ -84,12 +91,15 @@ class FaultyProxy:
 
     def go_down(self) -> None:
         """Refuse connections, as a host without the service does."""
-        self._server.shutdown()
-        self._server.server_close()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
 
     def come_up(self) -> None:
         """Listen again, on the same port."""
-        self._server = self._listen(self.port)
+        if self._server is None:
+            self._server = self._listen()
 
     def close(self) -> None:
         """Stop listening for good."""
@@ -107,7 +117,11 @@ class FaultyProxy:
         self.requests.append(request)
         found = self.fault(request) if self.fault else None
         if found is None:
-            found = self._forward(handler, body)
+            try:
+                found = self._forward(handler, body)
+            except OSError:
+                # There is nobody to forward it to.
+                return HANG_UP
             if self.rewrite:
                 found = self.rewrite(request, found)
         return found
@@ -165,6 +179,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         if answer is HANG_UP:
             return
+        # Who did not wait for it so long is gone.
+        with contextlib.suppress(ConnectionError):
+            self._send(answer)
+
+    def _send(self, answer: Answer) -> None:
         self.send_response_only(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
@@ -176,77 +195,3 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay silent."""
-
-
-def is_listing(request: Request) -> bool:
-    """Is it a request for the list of nodes?"""
-    return request.method == "GET" and request.path.rstrip("/").endswith(
-        "/nodes"
-    )
-
-
-def listings(answer: Answer) -> Fault:
-    """Every list of nodes gets this answer."""
-    return lambda request: answer if is_listing(request) else None
-
-
-def slow_listings(seconds: float) -> Fault:
-    """Every list of nodes comes that late."""
-
-    def delay(request: Request) -> None:
-        if is_listing(request):
-            time.sleep(seconds)
-
-    return delay
-
-
-def later_pages(answer: Answer) -> Fault:
-    """The first page arrives, every later one gets this answer."""
-    return lambda request: (
-        answer if is_listing(request) and "marker" in request.query else None
-    )
-
-
-def small_pages(size: int) -> Rewrite:
-    """Cut lists of nodes into pages with ``next`` links.
-
-    For pages as the service itself makes them, only smaller than its limit.
-    """
-
-    def cut(request: Request, answer: Answer) -> Answer:
-        if not is_listing(request) or answer.status != 200:
-            return answer
-        body = json.loads(answer.body)
-        nodes = body["nodes"]
-        if "marker" in request.query or len(nodes) <= size:
-            return answer
-        rest = urllib.parse.urlencode(
-            {**request.query, "marker": nodes[size - 1]["uuid"]}
-        )
-        body = {"nodes": nodes[:size], "next": f"http://elsewhere/?{rest}"}
-        return dataclasses.replace(answer, body=json.dumps(body).encode())
-
-    return cut
-
-
-def older_api(maximum: str) -> Rewrite:
-    """Version documents say that the service is that old."""
-
-    def rewrite(request: Request, answer: Answer) -> Answer:
-        if request.path.rstrip("/") not in ("", "/v1"):
-            return answer
-
-        def older(found: Any) -> Any:
-            if isinstance(found, list):
-                return [older(item) for item in found]
-            if not isinstance(found, dict):
-                return found
-            changed = {key: older(value) for key, value in found.items()}
-            if "min_version" in changed:
-                changed["version"] = maximum
-            return changed
-
-        body = json.dumps(older(json.loads(answer.body))).encode()
-        return dataclasses.replace(answer, body=body)
-
-    return rewrite
