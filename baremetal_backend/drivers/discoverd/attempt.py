@@ -26,6 +26,7 @@ class Seen:
 
     started_at: str | None
     finished_at: str | None
+    finished: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,15 @@ class Attempt:
     answered: bool = False
     #: None: it had no record then.
     before: Seen | None = None
+    #: An earlier attempt has not put back yet what it was to keep.
+    owes: bool = False
 
     def asking(self, status: Status | None) -> Attempt:
         """The service, which has this record, is to be asked now."""
         before = (
             None
             if status is None
-            else Seen(status.started_at, status.finished_at)
+            else Seen(status.started_at, status.finished_at, status.finished)
         )
         return replace(self, asked=True, before=before)
 
@@ -67,11 +70,10 @@ class Attempt:
             return self.asked
         if before.started_at is None or status.started_at is None:
             # A service that tells no times: what it shows after it accepted
-            # is the new record.
-            return self.answered
+            # is the new record, and so is one that is no longer finished.
+            return self.answered or (before.finished and not status.finished)
         return before.started_at != status.started_at or (
-            before.finished_at is not None
-            and before.finished_at != status.finished_at
+            before.finished and before.finished_at != status.finished_at
         )
 
 
@@ -93,8 +95,9 @@ def read(internal: Mapping[str, Any]) -> Attempt | None:
         kept if isinstance(kept, Mapping) else {},
         asked=shown.get("asked") is True,
         answered=shown.get("answered") is True,
+        owes=shown.get("owes") is True,
         before=Seen(*before)
-        if isinstance(before, (list, tuple)) and len(before) == 2
+        if isinstance(before, (list, tuple)) and len(before) == 3
         else None,
     )
 
@@ -116,7 +119,9 @@ def _shown(attempt: Attempt) -> dict[str, Any]:
         "kept": dict(attempt.kept),
         "asked": attempt.asked,
         "answered": attempt.answered,
-        "before": before and [before.started_at, before.finished_at],
+        "owes": attempt.owes,
+        "before": before
+        and [before.started_at, before.finished_at, before.finished],
     }
 
 

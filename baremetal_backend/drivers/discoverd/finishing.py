@@ -120,13 +120,22 @@ class Finishing:
         node = task.node
         if waits(node) or attempts.at(node) != attempt:
             return
-        changes = attempts.written(node, None)
-        if data is not None or _ended_well(attempt, status):
-            # Otherwise what is there is rather an operator's, by now.
-            changes["properties"] = properties.restored(
-                node.properties, attempt.kept, data
-            )
-        task.save(**changes)
+        if status is not None and not attempt.owns(status):
+            status = None
+        task.save(
+            **attempts.written(node, None),
+            **_put_back_late(node, attempt, status, data),
+        )
+
+    def owed(
+        self, task: DriverTask, attempt: Attempt, status: Status | None
+    ) -> dict[str, Any]:
+        """Changes that put back what an earlier attempt had to.
+
+        ``status``: the record of that one. Errors: NoAnswer.
+        """
+        data = self._data(task.node.uuid, attempt)
+        return _put_back_late(task.node, attempt, status, data)
 
     def _given_up(
         self, uuid: str, attempt: Attempt, status: Status | None
@@ -219,13 +228,16 @@ def waits(node: Node) -> bool:
     return node.provision_state in (INSPECTING, INSPECTWAIT)
 
 
-def _ended_well(attempt: Attempt, status: Status | None) -> bool:
-    return (
-        status is not None
-        and attempt.owns(status)
-        and status.finished
-        and not status.error
-    )
+def _put_back_late(
+    node: Node, attempt: Attempt, status: Status | None, data: Data | None
+) -> dict[str, Any]:
+    """Changes for a node that has not waited for this end."""
+    ended_well = status is not None and status.finished and not status.error
+    if data is None and not ended_well:
+        # What is there is rather an operator's, by now.
+        return {}
+    kept = attempt.kept
+    return {"properties": properties.restored(node.properties, kept, data)}
 
 
 def _keep(uuid: str, data: Data, manager: Manager) -> None:

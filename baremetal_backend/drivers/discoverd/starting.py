@@ -11,6 +11,7 @@ an answer that was lost or an error, is found by its record.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from baremetal_backend.core.errors import Conflict, Unavailable
 from baremetal_backend.drivers.base import DriverTask
@@ -60,10 +61,14 @@ class Starting:
         A start that is not answered is asked for again at the next poll.
         Errors: Conflict (somebody has the node, or wrote it), NoAnswer.
         """
-        uuid = task.node.uuid
+        uuid, changes = task.node.uuid, {}
         asked = attempt.asking(status)
+        if attempt.owes and (status is None or status.finished):
+            # A record that is replaced tells no more what it wrote.
+            changes = self._finishing.owed(task, attempt, status)
+            asked = replace(asked, owes=False)
         if asked != attempt:
-            task.save(**attempts.written(task.node, asked))
+            task.save(**changes, **attempts.written(task.node, asked))
         failed: NoAnswer | Refusal | None = None
         try:
             self._equipment.service.start(uuid)

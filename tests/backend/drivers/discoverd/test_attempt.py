@@ -61,12 +61,26 @@ def test_without_times_an_accepted_start_is_what_tells(before, now):
     assert asked.begun().owns(status(now))
 
 
+def test_without_times_one_that_is_no_longer_finished_is_new():
+    over, runs = (
+        Status("n", finished, None, None, None) for finished in (True, False)
+    )
+    asked = NEW.asking(over)
+    assert asked.owns(runs)
+    assert not asked.owns(over)
+    assert not NEW.asking(runs).owns(runs)
+
+
 TIMES = st.none() | st.text(max_size=3)
 
 
-@given(st.booleans(), st.booleans(), st.none() | st.builds(Seen, TIMES, TIMES))
+@given(
+    st.booleans(),
+    st.booleans(),
+    st.none() | st.builds(Seen, TIMES, TIMES, st.booleans()),
+)
 def test_what_was_written_down_is_read_again(asked, answered, before):
-    attempt = Attempt("x", {"cpus": "4"}, asked, answered, before)
+    attempt = Attempt("x", {"cpus": "4"}, asked, answered, before, asked)
     node = Node(uuid="n", driver="d", driver_internal_info={"other": 1})
     changes = attempts.written(node, attempt)
     assert attempts.read(changes["driver_internal_info"]) == attempt

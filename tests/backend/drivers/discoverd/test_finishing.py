@@ -135,6 +135,18 @@ def test_what_an_attempt_had_no_time_to_put_back_the_next_one_does(site):
     assert node.properties == WHOLE
 
 
+def test_what_it_had_is_put_back_before_the_next_attempt_begins(site):
+    """Its record is replaced then, and the next attempt may fail."""
+    node = site.begun(properties=HAD)
+    site.manager.fail(node.uuid, "too late", seen=site.get(node))
+    site.finished(node)
+    node = site.act(node, "inspect")
+    site.soon(0)
+    node = site.get(node)
+    assert node.provision_state == "inspect wait"
+    assert node.properties == WHOLE
+
+
 def test_what_an_operator_wrote_while_nobody_inspected_stays(site):
     node = site.begun(properties=HAD)
     site.service.boot(node.uuid)

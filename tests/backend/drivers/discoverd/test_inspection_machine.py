@@ -435,16 +435,19 @@ class Inspections(RuleBasedStateMachine):
     )
     def an_answer_is_not_what_it_should_be(self, what, uuid, method, trouble):
         match what:
-            case "500":
-                self.service.answer_500_and_start()
-            case "500 late":
-                self.service.answer_500_and_start(later=True)
-            case "lost":
+            case "500" | "500 late" if self._tells_enough():
+                later = what == "500 late"
+                self.service.answer_500_and_start(later=later)
+            case "lost" if method != "start" or self._tells_enough():
                 self.service.fail_next(method, LOST)
             case "refuses":
                 self.service.refuse_next_start(uuid)
             case "away":
                 self.service.go_down(trouble)
+
+    def _tells_enough(self):
+        """Whether its record can always be told from the one before."""
+        return self.service.has_times or self.service.keeps_data
 
     def _may_write_off(self):
         """Whether it may replace its records.
@@ -454,9 +457,7 @@ class Inspections(RuleBasedStateMachine):
         waits no more.
         """
         records = self.service.records.values()
-        return self.service.keeps_data or not any(
-            record.state == "processing" for record in records
-        )
+        return not any(record.state == "processing" for record in records)
 
     @precondition(lambda self: self.service._outage)
     @rule()

@@ -19,7 +19,7 @@ from baremetal_backend.drivers.discoverd.verdict import (
     judge,
 )
 
-OLD = Seen("1", "2")
+OLD = Seen("1", "2", True)
 NEW = Attempt("a")
 ASKED = Attempt("a", asked=True, before=OLD)
 ANSWERED = ASKED.begun()
@@ -74,7 +74,7 @@ TIMES = st.none() | st.sampled_from("123")
         st.just("a"),
         asked=st.booleans(),
         answered=st.booleans(),
-        before=st.none() | st.builds(Seen, TIMES, TIMES),
+        before=st.none() | st.builds(Seen, TIMES, TIMES, st.booleans()),
     ),
     st.none()
     | st.builds(
