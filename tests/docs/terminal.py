@@ -30,6 +30,8 @@ API_PORT = "6385"
 #: The client takes seconds to start, much longer on a busy machine.
 COMMAND_SECONDS = 180
 START_SECONDS = 60.0
+# What a command says is a word of another one.
+_INNER = re.compile(r"\$\(openstack ([^()]+)\)")
 
 
 def free_port() -> int:
@@ -70,7 +72,7 @@ class Terminal:
 
     def run(self, command: str) -> str:
         """Run one command; return all that it prints."""
-        command = self.adapted(command)
+        command = _INNER.sub(self._inner, self.adapted(command))
         name, *words = shlex.split(command.replace("\\\n", ""))
         if name == "export":
             self._environment.update(word.split("=", 1) for word in words)
@@ -90,9 +92,13 @@ class Terminal:
         )
         return done.stdout
 
+    def _inner(self, found: re.Match[str]) -> str:
+        return self._openstack(shlex.split(found[1])).strip()
+
     def _openstack(self, words: list[str]) -> str:
         screen = io.StringIO()
         with (
+            contextlib.chdir(self._directory),
             mock.patch.dict(os.environ, self._environment, clear=True),
             contextlib.redirect_stdout(screen),
             contextlib.redirect_stderr(screen),
