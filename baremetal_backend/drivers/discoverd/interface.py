@@ -100,7 +100,6 @@ class DiscoverdInspect(base.InspectInterface):
         "discoverd.status_check_period",
         enabled="discoverd.enabled",
         run_immediately=True,
-        jitter=0.1,
     )
     def poll(self, manager: Manager, context: Any) -> None:
         """Follow all inspections of this conductor's nodes."""

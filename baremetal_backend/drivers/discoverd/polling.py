@@ -110,9 +110,10 @@ class Polling:
     ) -> bool:
         """Have done what the node needs; whether it needs something."""
         attempt = attempts.read(row.driver_internal_info)
-        urgent = True
+        urgent, listed = True, None
         if found is not None and row.provision_state == INSPECTWAIT:
-            verdict = judge(attempt, found.get(row.uuid))
+            listed = found.get(row.uuid)
+            verdict = judge(attempt, listed)
             if not isinstance(verdict, Missing):
                 self._misses.forget(row.uuid)
             if (
@@ -123,7 +124,7 @@ class Polling:
                 return False
             urgent = not isinstance(verdict, NotStarted)
         self._equipment.begin(
-            row.uuid, partial(self._polled, row.uuid, manager), urgent
+            row.uuid, partial(self._polled, row.uuid, manager, listed), urgent
         )
         return True
 
@@ -134,16 +135,23 @@ class Polling:
 
     # -- one node, in a thread of the equipment -------------------------------
 
-    def _polled(self, uuid: str, manager: Manager) -> None:
+    def _polled(
+        self, uuid: str, manager: Manager, listed: Status | None
+    ) -> None:
         """For nodes that need not be tried while the service is away."""
         if self._equipment.may_poll():
-            self.work(uuid, manager)
+            self.work(uuid, manager, listed)
 
-    def work(self, uuid: str, manager: Manager) -> None:
-        """Do what the node needs now. Raises nothing."""
+    def work(
+        self, uuid: str, manager: Manager, listed: Status | None = None
+    ) -> None:
+        """Do what the node needs now. Raises nothing.
+
+        ``listed``: the service's record as of a moment ago.
+        """
         fault: Exception | None = None
         try:
-            self._attend(uuid, manager)
+            self._attend(uuid, manager, listed)
         except NoAnswer as error:
             LOG.debug(
                 "Node %s: is asked for at the next poll: %s", uuid, error
@@ -166,7 +174,9 @@ class Polling:
         if fault is not None:
             self._complain(uuid, fault)
 
-    def _attend(self, uuid: str, manager: Manager) -> None:
+    def _attend(
+        self, uuid: str, manager: Manager, listed: Status | None
+    ) -> None:
         task = manager.shared(uuid)
         node = task.node
         attempt = attempts.at(node)
@@ -182,13 +192,19 @@ class Polling:
         elif attempt is None:
             self._finishing.refuse(task, NEVER_BEGUN, manager)
         else:
-            self._judged(task, attempt, manager)
+            self._judged(task, attempt, manager, listed)
 
     def _judged(
-        self, task: DriverTask, attempt: Attempt, manager: Manager
+        self,
+        task: DriverTask,
+        attempt: Attempt,
+        manager: Manager,
+        status: Status | None,
     ) -> None:
         uuid = task.node.uuid
-        status = status_of(self._equipment, uuid)
+        # A record of this attempt that is finished changes no more.
+        if status is None or not status.finished or not attempt.owns(status):
+            status = status_of(self._equipment, uuid)
         verdict = judge(attempt, status, self._misses.of(uuid, attempt))
         if isinstance(verdict, Missing):
             self._misses.count(uuid, attempt)
