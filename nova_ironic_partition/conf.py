@@ -112,6 +112,8 @@ class Settings:
     :param peers: hosts that may be members of the ring; ``None`` means every
         nova-compute service of hypervisor type ironic.
     :param settle_time: seconds.
+    :param down_time: seconds without a heartbeat after which nova calls a
+        service down.
     """
 
     me: HostName
@@ -120,6 +122,7 @@ class Settings:
     points: int = DEFAULT_POINTS
     settle_time: float = 60.0
     shrink_percent: int = 50
+    down_time: float = 60.0
 
 
 def register_opts(
@@ -168,6 +171,7 @@ def load(conf: cfg.ConfigOpts, host: str) -> Settings:
             points=conf.ironic_partition.ring_points,
             settle_time=conf.ironic_partition.membership_settle_time,
             shrink_percent=conf.ironic_partition.shrink_guard_percent,
+            down_time=conf.service_down_time,
         )
     except cfg.ConfigFileValueError as exc:
         # oslo.config names option, group and file in its text.
@@ -186,6 +190,7 @@ def settings(
     points: int = DEFAULT_POINTS,
     settle_time: float = 60.0,
     shrink_percent: int = 50,
+    down_time: float = 60.0,
 ) -> Settings:
     """Build settings from plain values; see :func:`load`.
 
@@ -200,6 +205,7 @@ def settings(
         points=points,
         settle_time=settle_time,
         shrink_percent=shrink_percent,
+        down_time=down_time,
     )
 
 

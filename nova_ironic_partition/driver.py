@@ -9,6 +9,7 @@ consoles, volumes, networks, the provider tree) is nova's own code.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import nova.conf
@@ -24,6 +25,10 @@ from nova_ironic_partition.adapters.baremetal_nodes import (
     PAGE_TIMEOUT,
     BaremetalNodes,
     VersionError,
+)
+from nova_ironic_partition.adapters.nova_announcements import (
+    STATISTIC,
+    NovaAnnouncements,
 )
 from nova_ironic_partition.adapters.nova_claims import NovaClaims
 from nova_ironic_partition.adapters.nova_services import NovaServices
@@ -77,6 +82,7 @@ class IronicPartitionDriver(ironic.IronicDriver):
             self._inventory,
             NovaServices(self.servicegroup_api.service_is_up),
             NovaClaims(lambda: self.virtapi._compute),
+            NovaAnnouncements(),
         )
         self._require_version()
         self._follow_configuration()
@@ -91,10 +97,12 @@ class IronicPartitionDriver(ironic.IronicDriver):
         :raises VirtDriverNotReady: the Bare Metal API gave no complete
             answer.
         """
-        return list(self._sweep().nodes)
+        return list(self._sweep(self.partition.sweep_to_report).nodes)
 
     def get_available_resource(self, nodename: str) -> dict[str, Any]:
         """What the resource tracker writes into the node's row.
+
+        A few rows carry what this service announces to its peers.
 
         :param nodename: the node's uuid.
         :raises ComputeHostNotFound: another host took the row since the
@@ -109,6 +117,9 @@ class IronicPartitionDriver(ironic.IronicDriver):
             )
             raise exception.ComputeHostNotFound(host=holder.display)
         resource: dict[str, Any] = super().get_available_resource(nodename)
+        announcement = self.partition.announcement(nodename)
+        if announcement is not None:
+            resource["stats"][STATISTIC] = announcement
         return resource
 
     def load_settings(self, host: str) -> options.Settings:
@@ -184,12 +195,12 @@ class IronicPartitionDriver(ironic.IronicDriver):
         self.partition.observe()
 
     def _refresh_cache(self) -> None:
-        self._sweep()
+        self._sweep(self.partition.sweep)
 
-    def _sweep(self) -> Snapshot:
+    def _sweep(self, sweep: Callable[[], Snapshot]) -> Snapshot:
         before = self.partition.snapshot
         try:
-            snapshot = self.partition.sweep()
+            snapshot = sweep()
         except InventoryError as exc:
             failure = exc
         else:

@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from oslo_log import log as logging
 
+from nova_ironic_partition.accord import Accord
 from nova_ironic_partition.conf import Settings
 from nova_ironic_partition.core import snapshot as core
+from nova_ironic_partition.core.heartbeats import Heartbeats
 from nova_ironic_partition.core.identity import HostName
-from nova_ironic_partition.core.membership import Membership, View
+from nova_ironic_partition.core.membership import (
+    Membership,
+    ServiceRecord,
+    View,
+)
 from nova_ironic_partition.core.ownership import Evidence
 from nova_ironic_partition.core.snapshot import NodeRecord
 from nova_ironic_partition.ports import (
+    Announcements,
     Claims,
     InventoryError,
     NodeInventory,
@@ -45,13 +52,17 @@ class Partition:
         inventory: NodeInventory,
         services: ServiceDirectory,
         claims: Claims,
+        announcements: Announcements,
+        *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._inventory = inventory
         self._services = services
         self._claims = claims
+        self._accord = Accord(announcements)
         self._clock = clock
+        self._heartbeats = Heartbeats()
         self._sweeping = threading.Lock()
         self._view: View | None = None
         self._guard = core.ShrinkGuard()
@@ -83,6 +94,23 @@ class Partition:
         with self._sweeping:
             return self._sweep(self._settings)
 
+    def sweep_to_report(self) -> core.Snapshot:
+        """Sweep, and announce the result to the peers.
+
+        To be asked by the resource tracker only: what is announced is what
+        it reports in the run that begins now.
+
+        :raises InventoryError: as :meth:`sweep`.
+        """
+        with self._sweeping:
+            snapshot = self._sweep(self._settings)
+            self._accord.announce(self._settings.me, snapshot)
+            return snapshot
+
+    def announcement(self, node_id: str) -> str | None:
+        """What to tell the peers in the row of this node, if anything."""
+        return self._accord.text_for(node_id)
+
     def overtaken(self, node_id: str) -> HostName | None:
         """Did a living host take the row of this node since the last run?
 
@@ -101,9 +129,8 @@ class Partition:
         holder = self._claims.holders_of([node_id]).get(node_id)
         if holder is None or holder == self._settings.me:
             return None
-        return (
-            holder if self._live(snapshot.view, {holder}) >= {holder} else None
-        )
+        live = self._live(self._settings, snapshot.view, {holder})
+        return holder if holder in live else None
 
     def _sweep(self, settings: Settings) -> core.Snapshot:
         started = self._clock()
@@ -129,15 +156,20 @@ class Partition:
         nodes += self._strays(settings.scope, nodes, instances)
         view = self._observe(settings)
         found = core.shortlist(nodes, view, settings.me, instances)
-        evidence = self._evidence(settings, view, instances, found.candidates)
+        evidence = self._evidence(settings, view, instances, found, nodes)
         taken = core.take(settings.scope, listed, found, evidence)
         self.snapshot = taken
+        peers = set(view.membership.live) - {settings.me}
+        agreeing = self._accord.compare(settings, peers, evidence.heard)
         LOG.info(
             "Partition sweep: %s; %.2f s in the Bare Metal API, %.2f s in "
-            "Nova.",
+            "Nova; epoch %s, announced by %d of %d other members.",
             taken.summary(),
             listed_at - started,
             self._clock() - listed_at,
+            taken.epoch.digest,
+            agreeing,
+            len(peers),
         )
         for node_id, verdict in taken.waiting.items():
             LOG.debug("Node %s not reported: %s.", node_id, verdict.reason)
@@ -164,12 +196,16 @@ class Partition:
         settings: Settings,
         view: View,
         instances: frozenset[str],
-        candidates: Iterable[str],
+        found: core.Shortlist,
+        nodes: Iterable[NodeRecord],
     ) -> Evidence:
         known = self._known_rows()
-        others = [node_id for node_id in candidates if node_id not in known]
+        others = [n for n in found.candidates if n not in known]
         holders = self._claims.holders_of(others) if others else {}
-        live = self._live(view, set(holders.values()))
+        live = self._live(settings, view, set(holders.values()))
+        now = self._clock()
+        epoch = self._accord.stand(settings, view, now)
+        heard = self._accord.listen(settings, live - {settings.me}, nodes, now)
         evidence = Evidence(
             me=settings.me,
             view=view,
@@ -179,7 +215,9 @@ class Partition:
             live=live,
             contests={},
             settle_time=settings.settle_time,
-            now=self._clock(),
+            now=now,
+            epoch=epoch,
+            heard=heard,
         )
         return core.with_contests(self.snapshot, evidence)
 
@@ -193,27 +231,42 @@ class Partition:
             return frozenset()
         return self._claims.known_rows().intersection(self.snapshot.nodes)
 
-    def _live(self, view: View, hosts: set[HostName]) -> set[HostName]:
+    def _live(
+        self, settings: Settings, view: View, hosts: set[HostName]
+    ) -> set[HostName]:
         """The members, and those of these hosts that could be members."""
         live = set(view.membership.live)
         strangers = hosts - live - set(view.membership.excluded)
         if strangers:
-            records = self._services.of(strangers)
+            records = self._judged(settings, self._services.of(strangers))
             live |= {h for h, r in records.items() if r.absence is None}
         return live
 
+    def _judged(
+        self, settings: Settings, records: Mapping[HostName, ServiceRecord]
+    ) -> dict[HostName, ServiceRecord]:
+        """The records just read, alive or not by what is seen from here."""
+        now = self._clock()
+        self._heartbeats = self._heartbeats.seen(records, now)
+        return self._heartbeats.judge(records, settings.down_time, now)
+
     def _observe(self, settings: Settings) -> View:
         if settings.peers is None:
-            services = {
-                **self._services.ironic(),
-                **self._services.of([settings.me]),
-            }
+            services = self._judged(
+                settings,
+                {
+                    **self._services.ironic(),
+                    **self._services.of([settings.me]),
+                },
+            )
             peers = dict.fromkeys([*services, settings.me])
             membership = Membership.of(peers, services)
             # Services that have no node yet are not known.
             complete = False
         else:
-            services = dict(self._services.of(settings.peers))
+            services = self._judged(
+                settings, self._services.of(settings.peers)
+            )
             membership = Membership.of(settings.peers, services)
             complete = not membership.excluded
         view = View.after(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from nova_ironic_partition.core.hearsay import Post
 from nova_ironic_partition.core.identity import HostName
 from nova_ironic_partition.core.membership import ServiceRecord
 from nova_ironic_partition.core.snapshot import NodeRecord, Scope
@@ -67,3 +68,16 @@ class Claims(Protocol):
 
     def holders_of(self, node_ids: Iterable[str]) -> Mapping[str, HostName]:
         """The holder of each of these nodes that has a row, now."""
+
+
+class Announcements(Protocol):
+    """What services announced in rows of theirs, by Nova's records."""
+
+    def in_rows(self, node_ids: Iterable[str]) -> list[Post]:
+        """What stands in the rows of these nodes, written by their host."""
+
+    def of_host(self, host: HostName) -> tuple[int, list[Post]]:
+        """How many rows a host has, and what stands in them.
+
+        Reads all of them, at 0.4 ms of CPU each.
+        """

@@ -22,6 +22,9 @@ BINARY = "nova-compute"
 class NovaServices:
     """Implements :class:`nova_ironic_partition.ports.ServiceDirectory`.
 
+    Records are ``up`` by nova's judgement, which compares the clock of this
+    host with those of others.
+
     :param is_up: nova's judgement of a record's heartbeat.
     """
 
@@ -81,4 +84,5 @@ class NovaServices:
             up=self._is_up(service),
             disabled=bool(service.disabled),
             forced_down=bool(service.forced_down),
+            heartbeat=str(service.report_count),
         )

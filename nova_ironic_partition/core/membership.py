@@ -3,6 +3,7 @@
 
 A peer is a member when Nova has a service record for it that is up, enabled
 and not forced down. The rules hold for this host as they hold for its peers.
+Whether a record is up is judged in :mod:`.heartbeats`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ class ServiceRecord:
     """What Nova says of one nova-compute service.
 
     :param host: as Nova spells it.
-    :param up: its heartbeat is recent enough for Nova.
+    :param up: it is alive.
+    :param heartbeat: another one for each sign of life; ``None`` if Nova
+        keeps none.
     """
 
     host: HostName
     up: bool
     disabled: bool = False
     forced_down: bool = False
+    heartbeat: str | None = None
 
     @property
     def absence(self) -> str | None:

@@ -13,6 +13,10 @@ hands more than once per change of members:
 * what a live host took although the ring gives it to this host (its list of
   peers differs, or it was in the middle of a sweep) is not snatched back but
   contested with growing patience.
+
+A host that announces its epoch need not be guessed at: what it announces it
+has given away is claimed at once, and what it announces to keep is left to
+it, however long.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ import dataclasses
 import enum
 from collections.abc import Collection, Mapping
 
+from nova_ironic_partition.core.epoch import Epoch
+from nova_ironic_partition.core.hearsay import Sighting
 from nova_ironic_partition.core.identity import HostName
 from nova_ironic_partition.core.membership import View
 
@@ -29,6 +35,9 @@ from nova_ironic_partition.core.membership import View
 PATIENCE = 10
 #: Seconds after which a contested node is claimed again at the latest.
 LONGEST_PATIENCE = 3600.0
+#: So often a node is taken back as soon as the holder announces that it gave
+#: the node away. A holder that takes it once more does not do what it says.
+TRUSTED_ROUNDS = 2
 
 
 class Rule(enum.Enum):
@@ -41,8 +50,10 @@ class Rule(enum.Enum):
     RING_HELD = "ring: held"
     UNSETTLED = "waiting: membership"
     RING_FREE = "ring: free"
+    DISPUTED = "waiting: disputed"
     CONTESTED = "waiting: contested"
     HANDOVER = "waiting: handover"
+    RING_GIVEN = "ring: given away"
     RING_TAKEN = "ring: taken over"
 
 
@@ -67,10 +78,12 @@ class Contest:
 
     :param rounds: how often it happened without a change of members.
     :param until: monotonic seconds before which it is left alone.
+    :param since: monotonic seconds when the last round was noticed.
     """
 
     rounds: int
     until: float
+    since: float = 0.0
 
     @classmethod
     def next(
@@ -79,7 +92,7 @@ class Contest:
         """One more round; the patience doubles each time."""
         rounds = earlier.rounds + 1 if earlier else 1
         patience = max(settle_time, 1.0) * PATIENCE * 2.0 ** min(rounds - 1, 9)
-        return cls(rounds, now + min(patience, LONGEST_PATIENCE))
+        return cls(rounds, now + min(patience, LONGEST_PATIENCE), now)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,6 +109,8 @@ class Evidence:
     :param contests: node -> how often it was taken from us.
     :param settle_time: seconds.
     :param now: monotonic seconds.
+    :param epoch: what this host believes.
+    :param heard: the other hosts' announcements that are not stale.
     """
 
     me: HostName
@@ -107,6 +122,10 @@ class Evidence:
     contests: Mapping[str, Contest]
     settle_time: float
     now: float
+    epoch: Epoch
+    heard: Mapping[HostName, Sighting] = dataclasses.field(
+        default_factory=dict
+    )
 
 
 def ring_verdict(
@@ -154,39 +173,104 @@ def claim_verdict(node_id: str, evidence: Evidence) -> Verdict:
     if holder == me or node_id in evidence.known_rows:
         return Verdict(True, me, Rule.RING_HELD, f"the ring names {me}")
     if holder is None or holder not in evidence.live:
-        gone = f"its holder {holder} is gone" if holder else "nobody holds it"
-        if not view.settled(now, evidence.settle_time):
-            return Verdict(
-                False,
-                me,
-                Rule.UNSETTLED,
-                f"the ring names {me} and {gone}, but peers are missing: "
-                "waiting for the membership to settle",
-            )
-        return Verdict(
-            True, me, Rule.RING_FREE, f"the ring names {me} and {gone}"
-        )
+        return _unheld(holder, evidence)
+    said = evidence.heard.get(holder)
+    if said is not None and _speaks(holder, said, evidence):
+        return _by_the_word(node_id, holder, said, evidence)
     contest = evidence.contests.get(node_id)
     if contest is not None and now < contest.until:
-        return Verdict(
-            False,
-            me,
-            Rule.CONTESTED,
-            f"the ring names {me}, but {holder} took it: does {holder} have "
-            "another peer_list?",
-        )
+        return _contested(me, holder)
     if not view.aged(now, evidence.settle_time):
-        return Verdict(
-            False,
-            me,
-            Rule.HANDOVER,
-            f"the ring names {me}: waiting for {holder} to give it away",
-        )
+        return _handover(me, holder)
     return Verdict(
         True,
         me,
         Rule.RING_TAKEN,
         f"the ring names {me}, and {holder} had time to give it away",
+    )
+
+
+def _unheld(holder: HostName | None, evidence: Evidence) -> Verdict:
+    """Nobody who lives has the row."""
+    me = evidence.me
+    gone = f"its holder {holder} is gone" if holder else "nobody holds it"
+    if not evidence.view.settled(evidence.now, evidence.settle_time):
+        return Verdict(
+            False,
+            me,
+            Rule.UNSETTLED,
+            f"the ring names {me} and {gone}, but peers are missing: "
+            "waiting for the membership to settle",
+        )
+    return Verdict(True, me, Rule.RING_FREE, f"the ring names {me} and {gone}")
+
+
+def _speaks(holder: HostName, said: Sighting, evidence: Evidence) -> bool:
+    """Is this node spoken of, by a host that can still speak?
+
+    A host announces in nodes that it reports. Who has given away the last of
+    them is silent, and its old words stay in the rows.
+    """
+    if not said.epoch.lists(evidence.epoch):
+        return False
+    lately = said.heard_at >= evidence.view.since and not said.overdue(
+        evidence.now, evidence.settle_time
+    )
+    return lately or any(
+        evidence.epoch.owner(row) == holder for row in said.rows
+    )
+
+
+def _by_the_word(
+    node_id: str, holder: HostName, said: Sighting, evidence: Evidence
+) -> Verdict:
+    """What a living holder announces decides, if it did so lately."""
+    me, view = evidence.me, evidence.view
+    heir = said.epoch.owner(node_id)
+    settled = view.since + evidence.settle_time
+    if heir == holder:
+        if not said.renewed or said.heard_at < settled:
+            return _handover(me, holder)
+        return Verdict(
+            False,
+            me,
+            Rule.DISPUTED,
+            f"the ring names {me}, but the ring of {holder} names {holder}",
+        )
+    contest = evidence.contests.get(node_id)
+    if contest is not None and (
+        said.heard_at <= contest.since
+        or (contest.rounds > TRUSTED_ROUNDS and evidence.now < contest.until)
+    ):
+        return _contested(me, holder)
+    # Given away, but not to us: then our view may be the one that is odd.
+    since = view.since if heir == me else settled
+    if not said.renewed or said.heard_at < since:
+        return _handover(me, holder)
+    return Verdict(
+        True,
+        me,
+        Rule.RING_GIVEN,
+        f"the ring names {me}, and {holder} has given it away",
+    )
+
+
+def _contested(me: HostName, holder: HostName) -> Verdict:
+    return Verdict(
+        False,
+        me,
+        Rule.CONTESTED,
+        f"the ring names {me}, but {holder} took it: does {holder} have "
+        "another peer_list?",
+    )
+
+
+def _handover(me: HostName, holder: HostName) -> Verdict:
+    return Verdict(
+        False,
+        me,
+        Rule.HANDOVER,
+        f"the ring names {me}: waiting for {holder} to give it away",
     )
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from nova_ironic_partition.core.epoch import Epoch
 from nova_ironic_partition.core.identity import HostName, PartitionKey
 from nova_ironic_partition.core.membership import View
 from nova_ironic_partition.core.ownership import (
@@ -70,6 +71,7 @@ class Scope(NamedTuple):
 class Snapshot:
     """The nodes that this host reports, and what it took to find them.
 
+    :param epoch: what all else follows from.
     :param listed: ids of all nodes of the scope.
     :param nodes: the reported ones by id.
     :param claimed: the reported ones that the ring gave (no instance).
@@ -82,6 +84,7 @@ class Snapshot:
 
     scope: Scope
     view: View
+    epoch: Epoch
     listed: frozenset[str]
     nodes: Mapping[str, NodeRecord]
     claimed: frozenset[str]
@@ -173,6 +176,7 @@ def take(
     return Snapshot(
         scope=scope,
         view=evidence.view,
+        epoch=evidence.epoch,
         listed=frozenset(listed),
         nodes=nodes,
         claimed=frozenset(claimed),

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from nova_ironic_partition.core.epoch import Announcement, Epoch
+from nova_ironic_partition.core.hearsay import Sighting
 from nova_ironic_partition.core.identity import HostName
 from nova_ironic_partition.core.membership import Membership, View
 from nova_ironic_partition.core.ownership import (
@@ -33,8 +35,13 @@ def verdict(
     since=NOW,
     complete=True,
     contests=None,
+    said=None,
 ) -> Verdict:
-    """What c1 thinks of a node; by default it is new and c1's."""
+    """What c1 thinks of a node; by default it is new and c1's.
+
+    :param said: the members that c2 announces.
+    """
+    heard = {} if said is None else {PEER: sighting(said)}
     view = View(Membership(tuple(ring), {}), Ring(ring, 8), since, complete)
     return judge(
         NODE,
@@ -49,7 +56,19 @@ def verdict(
             contests=contests or {},
             settle_time=60.0,
             now=NOW,
+            epoch=epoch(ring),
+            heard=heard,
         ),
+    )
+
+
+def epoch(live) -> Epoch:
+    return Epoch.of(None, None, None, live, 8)
+
+
+def sighting(live) -> Sighting:
+    return Sighting(
+        Announcement(PEER, 2, epoch(live)), frozenset(), NOW, True, LONG_AGO
     )
 
 
@@ -64,8 +83,10 @@ EXAMPLES = [
     verdict(complete=False),
     verdict(),
     verdict(holder=PEER),
+    verdict(holder=PEER, live=BOTH, since=LONG_AGO, said=(PEER,)),
     verdict(holder=PEER, live=BOTH, contests=CONTEST),
     verdict(holder=PEER, live=BOTH),
+    verdict(holder=PEER, live=BOTH, said=(ME,)),
     verdict(holder=PEER, live=BOTH, since=LONG_AGO),
 ]
 

@@ -2,8 +2,9 @@
 """A cloud as plain values: nodes, services, rows, and peers that sweep.
 
 Keeps the semantics of the originals that matter for ownership: a resource
-tracker run moves the row of each reported node to the reporting host; a
-service is up while its heartbeat is younger than ``DOWN_TIME``.
+tracker run moves the row of each reported node to the reporting host, with
+what it announces; a service is up while its heartbeat is younger than
+``DOWN_TIME``, by the clock of whoever asks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from nova_ironic_partition import conf
+from nova_ironic_partition.core import epoch
+from nova_ironic_partition.core.hearsay import Post
 from nova_ironic_partition.core.identity import HostName
 from nova_ironic_partition.core.membership import ServiceRecord
 from nova_ironic_partition.core.snapshot import NodeRecord, Scope
@@ -41,8 +44,11 @@ def node(node_id: str, instance: str | None = None) -> NodeRecord:
 
 @dataclasses.dataclass
 class Service:
+    """``heartbeat`` is written by the clock of the service's own host."""
+
     host: str
     heartbeat: float
+    beats: int = 0
     disabled: bool = False
     forced_down: bool = False
 
@@ -59,21 +65,26 @@ class World:
         self.instances: dict[str, tuple[str, str]] = {}
         self.services: dict[str, Service] = {}
         self.rows: dict[str, str] = {}
+        self.words: dict[str, str | None] = {}
         self.moves: Counter[str] = Counter()
         self.broken: str | None = None
         self.looked_up = 0
+        self.rows_read = 0
         self.asked_for: set[str] = set()
 
     def boot(self, node_id: str, instance: str, host: str) -> None:
         self.instances[node_id] = (instance, host)
 
-    def report(self, host: str, nodes: Iterable[str]) -> None:
+    def report(
+        self, host: str, nodes: Iterable[str], words: str | None = None
+    ) -> None:
         """Nova's resource tracker writes the rows of these nodes."""
         for node_id in nodes:
             before = self.rows.get(node_id)
             if before is not None and before != host:
                 self.moves[node_id] += 1
             self.rows[node_id] = host
+            self.words[node_id] = words
 
     # The node inventory.
     def nodes(self, scope: Scope) -> list[NodeRecord]:
@@ -118,10 +129,26 @@ class World:
     def _record(self, service: Service) -> ServiceRecord:
         return ServiceRecord(
             host=HostName(service.host),
-            up=self.now - service.heartbeat <= DOWN_TIME,
+            up=abs(self.now - service.heartbeat) <= DOWN_TIME,
             disabled=service.disabled,
             forced_down=service.forced_down,
+            heartbeat=str(service.beats),
         )
+
+    # The announcements.
+    def in_rows(self, node_ids: Iterable[str]) -> list[Post]:
+        found = []
+        for node_id in node_ids:
+            self.rows_read += 1
+            words = epoch.read(self.words.get(node_id))
+            host = self.rows.get(node_id)
+            if words is not None and host and words.host == HostName(host):
+                found.append(Post(node_id, words))
+        return found
+
+    def of_host(self, host: HostName) -> tuple[int, list[Post]]:
+        rows = [n for n, h in self.rows.items() if HostName(h) == host]
+        return len(rows), self.in_rows(rows)
 
     # The claims.
     def instances_of(self, host: HostName) -> frozenset[str]:
@@ -151,9 +178,10 @@ class Inventory:
 class Tracker:
     """A resource tracker with its cache of rows, and the claims it shows."""
 
-    def __init__(self, world: World, host: str) -> None:
+    def __init__(self, world: World, host: str, speaks: bool) -> None:
         self.world = world
         self.host = host
+        self.speaks = speaks
         self.cache: set[str] = set()
         self.instances_of = world.instances_of
         self.holders_of = world.holders_of
@@ -162,19 +190,26 @@ class Tracker:
         return frozenset(self.cache)
 
     def run(self, partition: Partition) -> frozenset[str]:
-        nodes = frozenset(partition.sweep().nodes)
+        nodes = frozenset(partition.sweep_to_report().nodes)
         self.cache = {
             node for node in self.cache if self.world.rows[node] == self.host
         }
         for node_id in nodes:
             if node_id in self.cache or not partition.overtaken(node_id):
-                self.world.report(self.host, [node_id])
+                words = (
+                    partition.announcement(node_id) if self.speaks else None
+                )
+                self.world.report(self.host, [node_id], words)
                 self.cache.add(node_id)
         return nodes
 
 
 class Peer:
-    """One nova-compute: a heartbeat, a partition, resource tracker runs."""
+    """One nova-compute: a heartbeat, a partition, resource tracker runs.
+
+    :param speaks: it announces its epoch, as nova's own driver does not.
+    :param skew: seconds that its wall clock is ahead of the others'.
+    """
 
     def __init__(
         self,
@@ -184,33 +219,42 @@ class Peer:
         *,
         key: str | None = "a",
         settle_time: float = 60.0,
+        points: int = 1024,
+        speaks: bool = True,
+        skew: float = 0.0,
     ) -> None:
         self.world = world
         self.host = host
+        self.points = points
+        self.skew = skew
+        self.speaks = speaks
         self.settle_time = settle_time
         self.key = key
         self.start(peer_list)
 
     def start(self, peer_list: Iterable[str]) -> None:
         """A new process: nothing is remembered."""
-        self.tracker = Tracker(self.world, self.host)
+        self.tracker = Tracker(self.world, self.host, self.speaks)
         self.partition = Partition(
             self._settings(peer_list),
             Inventory(self.world),
             self.world,
             self.tracker,
+            self.world,
             clock=lambda: self.world.now,
         )
-        service = self.world.services.setdefault(
+        self.world.services.setdefault(
             self.host, Service(self.host, self.world.now)
         )
-        service.heartbeat = self.world.now
+        self.beat()
 
     def reload(self, peer_list: Iterable[str]) -> None:
         self.partition.apply(self._settings(peer_list))
 
     def beat(self) -> None:
-        self.world.services[self.host].heartbeat = self.world.now
+        service = self.world.services[self.host]
+        service.heartbeat = self.world.now + self.skew
+        service.beats += 1
 
     def run(self) -> frozenset[str]:
         """One resource tracker run; returns what was reported."""
@@ -223,5 +267,7 @@ class Peer:
             conductor_group=None,
             shard=None,
             peer_list=list(peer_list),
+            points=self.points,
+            down_time=DOWN_TIME,
             settle_time=self.settle_time,
         )

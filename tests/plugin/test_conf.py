@@ -101,6 +101,7 @@ def conf_of(tmp_path):
             cfg.ListOpt("peer_list", default=[], deprecated_for_removal=True),
         ]
         conf.register_opts(novas, group="ironic")
+        conf.register_opt(cfg.IntOpt("service_down_time", default=60))
         options.register_opts(conf, novas)
         conf(["--config-file", str(path)], project="nova")
         return conf
@@ -114,6 +115,14 @@ def test_the_options_live_beside_those_that_nova_registers(conf_of):
     assert found.scope.key == PartitionKey("a")
     assert found.peers == (HostName("c1"), HostName("c2"))
     assert conf.ironic.conductor_group is None
+
+
+def test_a_peer_is_down_when_nova_says_so(conf_of):
+    conf = conf_of(
+        "[DEFAULT]\nservice_down_time = 25\n"
+        "[ironic]\npartition_key = a\npeer_list = c1\n"
+    )
+    assert options.load(conf, "c1").down_time == 25
 
 
 def test_novas_name_of_the_key_is_read(conf_of):

@@ -2,6 +2,7 @@
 """Peers that share a partition: who reports what, and how often it moves."""
 
 import logging
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -32,6 +33,15 @@ def pass_time(world, peers, seconds, interval=10.0):
 
 def owners(world):
     return {node: world.rows.get(node) for node in world.groups}
+
+
+def rules(*peers):
+    """Rule -> how many nodes wait for it, in the eyes of these peers."""
+    return Counter(
+        verdict.rule
+        for peer in peers
+        for verdict in peer.partition.snapshot.waiting.values()
+    )
 
 
 def ring_owners(peer, world):
@@ -171,9 +181,25 @@ def test_no_look_up_is_made_for_instances_whose_nodes_are_listed():
     assert world.asked_for == set()
 
 
-def test_a_rolling_change_of_the_list_moves_each_node_at_most_once():
+def test_a_peer_that_all_others_struck_out_keeps_its_nodes_until_it_ends():
     """The removed peer refuses a list without itself and goes on."""
     world, (c1, c2, c3) = cloud()
+    pass_time(world, [c1, c2, c3], 30)
+    kept = {n for n, host in owners(world).items() if host == "c3"}
+    for peer in (c1, c2):
+        peer.reload(HOSTS[:2])
+        pass_time(world, [c1, c2, c3], 20)
+    pass_time(world, [c1, c2, c3], 400)
+    assert not world.moves
+    assert rules(c1, c2) == {Rule.DISPUTED: len(kept)}
+    world.services["c3"].disabled = True
+    pass_time(world, [c1, c2, c3], 90)
+    assert world.moves == dict.fromkeys(kept, 1)
+
+
+def test_a_silent_peer_that_was_struck_out_loses_its_nodes_in_one_move():
+    """It runs nova's own driver, which announces nothing."""
+    world, (c1, c2, c3) = cloud(speaks=False)
     pass_time(world, [c1, c2, c3], 30)
     for peer in (c1, c2):
         peer.reload(HOSTS[:2])
@@ -182,8 +208,22 @@ def test_a_rolling_change_of_the_list_moves_each_node_at_most_once():
     assert max(world.moves.values()) == 1
 
 
-def test_lists_that_disagree_do_not_play_ping_pong():
-    world, (c1, c2, c3) = cloud()
+def test_a_node_does_not_move_while_lists_disagree():
+    world, peers = cloud()
+    pass_time(world, peers, 30)
+    before = owners(world)
+    peers[0].reload(["c1", "c2"])
+    pass_time(world, peers, 1800)
+    assert not world.moves
+    assert set(rules(*peers)) == {Rule.DISPUTED}
+    peers[0].reload(HOSTS)
+    pass_time(world, peers, 100)
+    assert owners(world) == before
+    assert not world.moves
+
+
+def test_lists_of_silent_peers_that_disagree_do_not_play_ping_pong():
+    world, (c1, c2, c3) = cloud(speaks=False)
     pass_time(world, [c1, c2, c3], 30)
     c1.reload(["c1", "c2"])
     pass_time(world, [c1, c2, c3], 150)
@@ -200,8 +240,9 @@ def test_lists_that_disagree_do_not_play_ping_pong():
     assert max(world.moves.values()) <= 12
 
 
-def test_what_a_living_host_took_is_not_snatched_back():
-    world, (c1, c2) = cloud(hosts=("c1", "c2"))
+@pytest.mark.parametrize("speaks", [True, False])
+def test_what_a_living_host_took_is_not_snatched_back(speaks):
+    world, (c1, c2) = cloud(hosts=("c1", "c2"), speaks=speaks)
     pass_time(world, [c1, c2], 100)
     node = next(n for n, host in owners(world).items() if host == "c1")
     world.report("c2", [node])
@@ -209,6 +250,27 @@ def test_what_a_living_host_took_is_not_snatched_back():
     assert world.rows[node] == "c2"
     assert node not in c1.run()
     assert c1.partition.snapshot.waiting[node].rule is Rule.CONTESTED
+
+
+def test_a_contest_ends_with_the_next_run_of_a_peer_that_agrees():
+    world, (c1, c2) = cloud(hosts=("c1", "c2"))
+    pass_time(world, [c1, c2], 100)
+    node = next(n for n, host in owners(world).items() if host == "c1")
+    world.report("c2", [node])
+    pass_time(world, [c1], 30)
+    assert world.rows[node] == "c2"
+    pass_time(world, [c2, c1], 10)
+    assert world.rows[node] == "c1"
+
+
+def test_a_peer_that_takes_what_it_gives_away_is_not_believed_for_ever():
+    world, (c1, c2) = cloud(hosts=("c1", "c2"))
+    pass_time(world, [c1, c2], 100)
+    node = next(n for n, host in owners(world).items() if host == "c1")
+    for _ in range(50):
+        pass_time(world, [c1, c2], 10)
+        world.report("c2", [node])
+    assert 2 <= world.moves[node] <= 8
 
 
 def test_no_node_falls_between_two_peers_when_one_is_overtaken():

@@ -22,6 +22,7 @@ def snapshot(listed, scope=SCOPE):
     return Snapshot(
         scope=scope,
         view=None,
+        epoch=None,
         listed=listed,
         nodes={},
         claimed=frozenset(),

@@ -18,7 +18,7 @@ import logging
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from unittest import mock
 
@@ -39,6 +39,8 @@ from nova_ironic_partition.partition import Partition
 
 #: The settle time of a cloud whose test does not ask for another one.
 SETTLE = 60.0
+#: Seconds without a heartbeat that make a peer dead; Nova's own default.
+DOWN_TIME = 60.0
 PLUGIN_LOGGER = "nova_ironic_partition"
 BINARY = "nova-compute"
 _TABLES = (
@@ -60,10 +62,14 @@ def _endpoint_of_bare_metal(service: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 class Clock:
-    """The partition's monotonic clock, in the test's hand."""
+    """The partition's monotonic clock, in the test's hand.
 
-    def __init__(self) -> None:
+    :param tick: what happens whenever time has passed.
+    """
+
+    def __init__(self, tick: Callable[[], None]) -> None:
         self.now = 1000.0
+        self._tick = tick
 
     def __call__(self) -> float:
         return self.now
@@ -71,6 +77,7 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds
+        self._tick()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,6 +186,8 @@ class Compute:
         self._nova = nova
         self.service = service
         self.host: str = service.host
+        #: It hangs: time passes without a heartbeat of it.
+        self.hangs = False
 
     @property
     def driver(self) -> IronicPartitionDriver:
@@ -203,9 +212,12 @@ class Compute:
         self.service.service_ref.save()
 
     def die(self) -> None:
-        """Stop it as a crash would look to its peers: without a farewell."""
+        """Stop it without a farewell, and wait until it counts as down."""
         self._nova.forget(self)
         self._nova.age_heartbeat(self.host)
+        for peer in self._nova.running.values():
+            peer.driver.partition.observe()
+        self._nova.clock.advance(DOWN_TIME)
 
 
 class _Fixtures(integrated_helpers.ProviderUsageBaseTestCase):
@@ -222,7 +234,7 @@ class Nova:
 
     def __init__(self) -> None:
         launcher.make_driver_importable()
-        self.clock = Clock()
+        self.clock = Clock(self._beat)
         self.rows = RowLog()
         self.log = PluginLog()
         self.settings: dict[str, dict[str, Any]] = {}
@@ -350,14 +362,23 @@ class Nova:
         self.clock.advance(SETTLE)
         self.run()
 
+    def _beat(self) -> None:
+        """All that live report so to Nova."""
+        for compute in self.running.values():
+            if not compute.hangs:
+                compute.heartbeat()
+
     def age_heartbeat(self, host: str, seconds: int = 3600) -> None:
-        """Make the last heartbeat of a service that old."""
+        """Make the last heartbeat of a service that old, by Nova's clock."""
         past = timeutils.utcnow() - datetime.timedelta(seconds=seconds)
         self._write_service(host, last_seen_up=past)
 
     def revive_heartbeat(self, host: str) -> None:
-        """Make a service's last heartbeat fresh."""
-        self._write_service(host, last_seen_up=timeutils.utcnow())
+        """Let a service have reported just now."""
+        known = objects.Service.get_by_host_and_binary(
+            self.context, host, BINARY
+        )
+        self._write_service(host, report_count=known.report_count + 1)
 
     def _write_service(self, host: str, **values: Any) -> None:
         with self._cell() as context:

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.functional.plugin.bare_metal import BareMetal
 from tests.functional.plugin.conftest import HOSTS
 from tests.functional.plugin.expected_ring import owners_by_ring
-from tests.functional.plugin.nova_in_process import SETTLE, Nova
+from tests.functional.plugin.nova_in_process import (
+    DOWN_TIME,
+    SETTLE,
+    Nova,
+)
 
 
 def of_host(nova: Nova, host: str) -> set[str]:
@@ -154,12 +160,30 @@ def test_a_peer_whose_heartbeat_is_late_once_keeps_its_nodes(
     nova: Nova, nodes: list[str]
 ) -> None:
     before = nova.owners()
-    nova.age_heartbeat("c2")
     nova.run()
+    nova.running["c2"].hangs = True
+    nova.clock.advance(DOWN_TIME)
+    nova.run("c1", "c3")
+    assert "c2 is down" in nova.log.warnings[-1]
+    nova.running["c2"].hangs = False
     nova.clock.advance(SETTLE - 1)
-    nova.running["c2"].heartbeat()
 
     nova.settle()
 
     assert nova.owners() == before
     assert nova.rows.events == []
+
+
+@pytest.mark.parametrize("seconds", [-3600, 61, 3600])
+def test_a_peer_whose_clock_is_wrong_is_alive(
+    nova: Nova, nodes: list[str], seconds: int
+) -> None:
+    before = nova.owners()
+    for _ in range(4):
+        nova.age_heartbeat("c2", seconds)
+        nova.run("c1", "c3")
+        nova.clock.advance(SETTLE)
+
+    assert nova.owners() == before
+    assert nova.rows.events == []
+    assert nova.log.warnings == []
