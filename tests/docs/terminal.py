@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -39,6 +39,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def free_udp_port() -> int:
+    """The same for datagrams."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def words(text: str) -> list[str]:
+    """What is compared: a busy machine takes longer than the page says."""
+    return re.sub(r"after \d+\.\d s", "after 0.0 s", text).split()
 
 
 class Terminal:
@@ -91,6 +103,29 @@ class Terminal:
             check=False,
         )
         return done.stdout
+
+    def prints(
+        self, command: str, shown: str, looking: Sequence[str], seconds: float
+    ) -> None:
+        """Run a command; it has to print what the page shows.
+
+        A person who looks too early looks again: so does this.
+
+        :param looking: words of commands that only look
+        """
+        expected = words(self.adapted(shown))
+        deadline = time.monotonic() + seconds
+        again = any(word in command for word in looking)
+        while True:
+            printed = self.run(command)
+            if words(printed) == expected:
+                return
+            assert again and time.monotonic() < deadline, (
+                command,
+                printed,
+                expected,
+            )
+            time.sleep(0.2)
 
     def _inner(self, found: re.Match[str]) -> str:
         return self._openstack(shlex.split(found[1])).strip()

@@ -15,6 +15,10 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
 from baremetal_backend.drivers.ssh.ports import Host
 
 if TYPE_CHECKING:
@@ -34,10 +38,33 @@ def private_key(text: str) -> paramiko.PKey:
             ) from None
         except Exception:  # noqa: S112 - each kind fails in its own ways
             continue
+    found = _without_comment(text)
+    if found is not None:
+        return found
     raise ValueError(
         "is not a private key of the kinds ED25519, ECDSA and RSA; give all "
         "lines of its file, from BEGIN to END"
     )
+
+
+def _without_comment(text: str) -> paramiko.PKey | None:
+    """The key; None for other trouble.
+
+    paramiko 5.1 takes the end of a key whose comment is empty for padding,
+    and refuses it, unless there is some padding behind: every second time.
+    """
+    import paramiko
+
+    try:
+        found = serialization.load_ssh_private_key(text.encode(), None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return None
+    match found:
+        case ec.EllipticCurvePrivateKey():
+            return paramiko.ECDSAKey(vals=(found, found.public_key()))
+        case rsa.RSAPrivateKey():
+            return paramiko.RSAKey(key=found)
+    return None
 
 
 def host_key(line: str) -> tuple[str, bytes]:

@@ -19,6 +19,13 @@ from baremetal_backend.storage import DatabaseOptions
 SETTINGS = Settings("h", "/tmp", DatabaseOptions("sqlite://"))
 
 
+#: Pretended interfaces that need no equipment.
+WITHOUT = {
+    kind: tuple(one for one in offered if not one.needs)
+    for kind, offered in FakeHardware.interfaces.items()
+}
+
+
 class Line(base.Equipment):
     """A line to all machines."""
 
@@ -54,10 +61,16 @@ class LineManagement(OnLine, FakeManagement):
 class LineHardware(base.AbstractHardwareType):
     """Both of them."""
 
-    interfaces = FakeHardware.interfaces | {
+    interfaces = WITHOUT | {
         "power": (LinePower,),
         "management": (LineManagement,),
     }
+
+
+class PlainHardware(base.AbstractHardwareType):
+    """Neither of them."""
+
+    interfaces = WITHOUT
 
 
 def test_implementations_share_the_equipment_that_they_need():
@@ -70,7 +83,7 @@ def test_implementations_share_the_equipment_that_they_need():
 
 
 def test_equipment_that_nothing_enabled_needs_is_not_made():
-    registry = loader.build({"fake-hardware": FakeHardware}, SETTINGS)
+    registry = loader.build({"plain": PlainHardware}, SETTINGS)
     assert registry.equipment == ()
 
 

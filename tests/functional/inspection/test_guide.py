@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import configparser
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -23,7 +22,13 @@ import pytest
 from lab.inspection.inspector import recommended
 from lab.ipmi.target import Target, silent
 from tests.docs import pages
-from tests.docs.terminal import API_PORT, LOOPBACK, Terminal, free_port
+from tests.docs.terminal import (
+    API_PORT,
+    LOOPBACK,
+    Terminal,
+    free_port,
+    free_udp_port,
+)
 
 GUIDE = pages.SOURCE / "user" / "inspection.rst"
 INSPECTOR_PORT, BMC_PORT = "5050", "6230"
@@ -38,12 +43,6 @@ FIRST = (
 #: Commands that only look. A person who sees the old state looks again.
 LOOKING = (" show ", " list ", " inventory ")
 SECONDS = 60.0
-
-
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -114,9 +113,7 @@ def test_the_commands_of_the_guide_print_what_the_guide_shows(
     assert len(names) >= 9
     for name in names:
         for command, shown in pages.transcript(GUIDE, name):
-            expected = terminal.adapted(shown).split()
-            printed = typed(terminal, command, expected)
-            assert printed.split() == expected, (command, printed)
+            terminal.prints(command, shown, LOOKING, SECONDS)
     said = (tmp_path / "machine.log").read_text()
     assert said.count("reported; the service answered 200") == 2
     inventory = json.loads((tmp_path / "server-1.json").read_text())
@@ -124,19 +121,6 @@ def test_the_commands_of_the_guide_print_what_the_guide_shows(
     log = (tmp_path / "service.log").read_text()
     assert "Traceback" not in log
     assert "secret" not in log
-
-
-def typed(terminal: Terminal, command: str, expected: list[str]) -> str:
-    """What a command prints; one that only looks is given some time."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        printed = terminal.run(command)
-        looks = any(verb in command for verb in LOOKING)
-        if printed.split() == expected or not looks:
-            return printed
-        if time.monotonic() > deadline:
-            return printed
-        time.sleep(0.2)
 
 
 def test_the_page_configures_the_inspector_as_all_tests_do() -> None:

@@ -6,9 +6,6 @@ Only ports differ, so that nothing else on the machine is disturbed.
 
 from __future__ import annotations
 
-import re
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +14,12 @@ import pytest
 
 from lab.ipmi.target import Target, silent
 from tests.docs import pages
-from tests.docs.terminal import API_PORT, LOOPBACK, Terminal, free_port
+from tests.docs.terminal import (
+    API_PORT,
+    Terminal,
+    free_port,
+    free_udp_port,
+)
 
 GUIDE = pages.SOURCE / "user" / "ipmi.rst"
 BMC_PORT, CONSOLE_PORT = "6230", "10000"
@@ -26,12 +28,6 @@ FIRST = ("ipmi-configuration", "ipmi-start", "ipmi-controller")
 #: Commands that only look. A person who sees the old state looks again.
 LOOKING = (" show ", " power status")
 SECONDS = 20.0
-
-
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -72,27 +68,7 @@ def test_the_commands_of_the_guide_print_what_the_guide_shows(
     assert len(names) >= 8
     for name in names:
         for command, shown in pages.transcript(GUIDE, name):
-            expected = words(terminal.adapted(shown))
-            printed = typed(terminal, command, expected)
-            assert words(printed) == expected, (command, printed)
+            terminal.prints(command, shown, LOOKING, SECONDS)
     said = (tmp_path / "controller.log").read_text()
     assert "openstack baremetal node create --driver ipmi" in said
     assert "secret" not in (tmp_path / "service.log").read_text()
-
-
-def words(text: str) -> list[str]:
-    """What is compared: a busy machine takes longer than the page says."""
-    return re.sub(r"after \d+\.\d s", "after 0.0 s", text).split()
-
-
-def typed(terminal: Terminal, command: str, expected: list[str]) -> str:
-    """What a command prints; one that only looks is given some time."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        printed = terminal.run(command)
-        looks = any(verb in command for verb in LOOKING)
-        if words(printed) == expected or not looks:
-            return printed
-        if time.monotonic() > deadline:
-            return printed
-        time.sleep(0.2)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from baremetal_backend.core.errors import HardwareRefused
-from baremetal_backend.drivers.ssh import driver_info, key_file
+from baremetal_backend.drivers.ssh import driver_info, key_file, keys
 from baremetal_backend.drivers.ssh.ports import Host
 from tests.backend.drivers.ssh.conftest import INFO
 
@@ -209,6 +209,15 @@ def test_keys_as_ssh_keygen_makes_them_will_do(tmp_path, options):
     assert read(
         str(tmp_path), ssh_password=None, ssh_key_filename="key"
     ) == read(ssh_password=None, ssh_key_contents=text)
+
+
+def test_keys_without_a_comment_will_do_whatever_their_length(tmp_path):
+    """Half of them end where their padding would begin."""
+    for number in range(12):
+        path = tmp_path / str(number)
+        text = made_key(path, "-N", "", "-t", "ecdsa", "-b", "256")
+        public = path.with_suffix(".pub").read_text().split()[1]
+        assert keys.private_key(text).get_base64() == public
 
 
 def test_a_key_with_a_passphrase_is_refused(tmp_path):
