@@ -47,10 +47,8 @@ from lab.processes import Crew
 NODES_OF_ENDS = 50
 #: Seconds between two polls, for ``ends``.
 PERIOD = 30
-#: Part of it by which a poll may be late, so that conductors don't meet.
-JITTER = 0.1
 #: Seconds to ask, to fetch what was collected, and to write.
-WORK = 1.0
+WORK = 1.5
 #: Most seconds of CPU for one poll.
 CPU_BAR = 0.2
 #: What the service shows on one page.
@@ -221,7 +219,7 @@ def _shown(poll: Poll) -> str:
 def ends(arguments: argparse.Namespace) -> list[Line]:
     """From the service's end to ours; one after another, then all at once."""
     lines = []
-    bar = PERIOD * (1 + JITTER) + WORK
+    bar = PERIOD + WORK
     for how, gap in (
         ("one after another", 2.5 * PERIOD / NODES_OF_ENDS),
         ("at once", 0.0),

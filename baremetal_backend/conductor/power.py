@@ -17,7 +17,7 @@ from baremetal_backend.core.errors import (
 )
 from baremetal_backend.core.lanes import OPERATOR, LaneName
 from baremetal_backend.core.records import Node
-from baremetal_backend.core.states import CLEANING, CLEANWAIT, STATES, Kind
+from baremetal_backend.core.states import CLEANING, CLEANWAIT, INSPECTFAIL
 from baremetal_backend.drivers.base import (
     POWER_OFF,
     POWER_ON,
@@ -41,6 +41,10 @@ _THROUGH_OFF = frozenset({"power off", "soft power off", "soft rebooting"})
 
 # Somebody who switches a node off here destroys what is being made.
 _UNTOUCHABLE = frozenset({CLEANING, CLEANWAIT})
+
+# Whoever inspected a node switches it off after it failed: that must not
+# clear the error, which says why.
+_SWITCHED_AFTER_FAILING = frozenset({INSPECTFAIL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class PowerChange:
             raise PowerOffDisabled(self.target, node.uuid)
         goal = TARGETS[self.target]
         changes: dict[str, Any] = {"target_power_state": goal}
-        if not _has_failed(node):
+        if node.provision_state not in _SWITCHED_AFTER_FAILING:
             changes["last_error"] = None
         return Decision(
             changes, f'"{node.power_state}" -> "{goal}" on {self.target}'
@@ -93,15 +97,6 @@ class PowerChange:
         return Decision(
             {"target_power_state": None, "last_error": error}, error
         )
-
-
-def _has_failed(node: Node) -> bool:
-    """Whether its error says why it is in the state that it is in.
-
-    Whoever inspected a node switches it off when the node has failed.
-    """
-    row = STATES.get(node.provision_state)
-    return row is not None and row.kind is Kind.FAILED
 
 
 def power_change(target: str, timeout: float) -> PowerChange:

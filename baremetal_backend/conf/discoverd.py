@@ -167,12 +167,33 @@ def read(conf: cfg.ConfigOpts) -> DiscoverdSettings:
 
 
 def _check_url(url: str) -> None:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    """What it shows has neither a password nor a token in it."""
+    if "@" in url:
+        raise ValueError(
+            "[discoverd]service_url: must not hold a user's name or password; "
+            "use [discoverd]username and password with auth_type = http_basic."
+        )
+    if "?" in url or "#" in url:
+        raise ValueError(
+            "[discoverd]service_url: must have neither a query (?) nor a "
+            "fragment (#); write http://HOST:5050/v1, or https."
+        )
+    if not _is_address(url):
         raise ValueError(
             f"[discoverd]service_url: {url} is not the address of a service; "
             "write http://HOST:5050/v1, or https."
         )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        # Reading it is what checks it.
+        is_port = parts.port != 0
+    except ValueError:
+        return False
+    known = parts.scheme in ("http", "https")
+    return known and bool(parts.hostname) and is_port
 
 
 def _check_authentication(auth_type: str, given: Mapping[str, Any]) -> None:

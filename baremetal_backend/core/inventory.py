@@ -16,13 +16,24 @@ from baremetal_backend.core.records import Inventory
 #: What is shown in place of a secret.
 MASK = "******"
 
-_SECRET = re.compile(r"passw(or)?d|passphrase|secret|(^|_)token$", re.I)
+# Where the words of a name in camel case meet.
+_SEAM = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+# Some are told within any word, as in "bmcpassword"; the others are whole
+# words only, since there are "bypass" and "tokenizer".
+_SECRET = re.compile(
+    r"passw(or)?d|passphrase|secret"
+    r"|(?<![a-z0-9])"
+    r"(pass|pwd|tokens?|credentials?|(private|api)[^a-z0-9]?keys?)"
+    r"(?![a-z0-9])"
+)
 
 
 def fit(inventory: Inventory) -> Inventory:
     """The same, without secrets and without NaN or infinite numbers.
 
-    A secret is a text whose key says so; None stands for such a number.
+    A secret is what has a key that says so, whatever its type; but whether
+    there is one (true, false, nothing) is none. None stands for such a number.
     Errors: RecursionError for objects within objects without end.
     """
     return Inventory(_fit(inventory.inventory), _fit(inventory.plugin_data))
@@ -42,11 +53,9 @@ def _fit(value: Any) -> Any:
 
 
 def _is_secret(key: Any, value: Any) -> bool:
-    return (
-        isinstance(value, str)
-        and value != ""
-        and bool(_SECRET.search(str(key)))
-    )
+    if value is None or isinstance(value, bool) or value in ("", [], (), {}):
+        return False
+    return _SECRET.search(_SEAM.sub("_", str(key)).lower()) is not None
 
 
 __all__ = ["MASK", "fit"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -304,25 +304,29 @@ class HandPool:
     """Runs what equipment was given when the test says so, in its thread."""
 
     def __init__(self) -> None:
-        self.waiting: deque[Callable[[], None]] = deque()
+        self._urgent: deque[Callable[[], None]] = deque()
+        self._rest: deque[Callable[[], None]] = deque()
+
+    @property
+    def waiting(self) -> Sequence[Callable[[], None]]:
+        """In the order in which it will run."""
+        return (*self._urgent, *self._rest)
 
     def put(self, work: Callable[[], None], urgent: bool = False) -> None:
-        if urgent:
-            self.waiting.appendleft(work)
-        else:
-            self.waiting.append(work)
+        (self._urgent if urgent else self._rest).append(work)
 
     def start(self) -> None:
         pass
 
     def stop(self) -> None:
-        self.waiting.clear()
+        self._urgent.clear()
+        self._rest.clear()
 
     def run(self) -> int:
         """All that waits, and what comes of it; how much it was."""
         done = 0
-        while self.waiting:
-            self.waiting.popleft()()
+        while queue := self._urgent or self._rest:
+            queue.popleft()()
             done += 1
         return done
 

@@ -2,7 +2,8 @@
 """Asks for records, and lets the equipment know how that went.
 
 Only these questions tell whether the service is to be had: a service that
-answers them, but fails to begin with a node, is not away.
+answers them, but fails to begin with a node, is not away. Neither is one that
+lists its records, and can't show one of them.
 """
 
 from __future__ import annotations
@@ -23,10 +24,16 @@ def status_of(equipment: InspectionEquipment, uuid: str) -> Status | None:
         unheard = error
     # Not while it is handled: the log would add it to what is said of it.
     if unheard is not None:
-        equipment.unheard(unheard)
+        if not is_of_one_node(equipment, unheard):
+            equipment.unheard(unheard)
         raise unheard
     equipment.heard()
     return status
+
+
+def is_of_one_node(equipment: InspectionEquipment, error: NoAnswer) -> bool:
+    """Whether nothing follows for the other nodes."""
+    return equipment.lists and error.trouble in ("error", "rubbish")
 
 
 def statuses_of(
@@ -44,9 +51,10 @@ def statuses_of(
     if unheard is not None:
         equipment.unheard(unheard, waiting)
         raise unheard
-    if found is not None:
+    equipment.lists = found is not None
+    if equipment.lists:
         equipment.heard()
     return found
 
 
-__all__ = ["status_of", "statuses_of"]
+__all__ = ["is_of_one_node", "status_of", "statuses_of"]

@@ -43,8 +43,8 @@ class Attempt:
     answered: bool = False
     #: None: it had no record then.
     before: Seen | None = None
-    #: An earlier attempt has not put back yet what it was to keep.
-    owes: bool = False
+    #: What earlier attempts were to keep and have not put back yet.
+    owed: Mapping[str, Any] = field(default_factory=dict)
 
     def asking(self, status: Status | None) -> Attempt:
         """The service, which has this record, is to be asked now."""
@@ -63,7 +63,9 @@ class Attempt:
         """Whether the service's record is of this attempt.
 
         Compares the service's times with each other only. A record never
-        changes its start; one that is finished changes no more.
+        changes its start. The end of an old one changes when somebody lets
+        the service go through its data again, so that it tells something
+        only after this attempt was accepted.
         """
         before = self.before
         if before is None:
@@ -73,7 +75,9 @@ class Attempt:
             # is the new record, and so is one that is no longer finished.
             return self.answered or (before.finished and not status.finished)
         return before.started_at != status.started_at or (
-            before.finished and before.finished_at != status.finished_at
+            self.answered
+            and before.finished
+            and before.finished_at != status.finished_at
         )
 
 
@@ -87,19 +91,23 @@ def read(internal: Mapping[str, Any]) -> Attempt | None:
     shown = internal.get(KEY)
     if not isinstance(shown, Mapping):
         return None
-    ident, kept, before = (shown.get(key) for key in ("id", "kept", "before"))
+    ident, before = shown.get("id"), shown.get("before")
     if not isinstance(ident, str):
         return None
     return Attempt(
         ident,
-        kept if isinstance(kept, Mapping) else {},
+        _values(shown.get("kept")),
         asked=shown.get("asked") is True,
         answered=shown.get("answered") is True,
-        owes=shown.get("owes") is True,
+        owed=_values(shown.get("owed")),
         before=Seen(*before)
         if isinstance(before, (list, tuple)) and len(before) == 3
         else None,
     )
+
+
+def _values(shown: object) -> Mapping[str, Any]:
+    return shown if isinstance(shown, Mapping) else {}
 
 
 def written(node: Node, attempt: Attempt | None) -> dict[str, Any]:
@@ -119,7 +127,7 @@ def _shown(attempt: Attempt) -> dict[str, Any]:
         "kept": dict(attempt.kept),
         "asked": attempt.asked,
         "answered": attempt.answered,
-        "owes": attempt.owes,
+        "owed": dict(attempt.owed),
         "before": before
         and [before.started_at, before.finished_at, before.finished],
     }

@@ -9,7 +9,7 @@ attempt is dropped. Each part may be repeated after a crash.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from baremetal_backend.core.errors import (
@@ -19,7 +19,7 @@ from baremetal_backend.core.errors import (
     NodeLocked,
     Unavailable,
 )
-from baremetal_backend.core.records import Node
+from baremetal_backend.core.records import Json, Node
 from baremetal_backend.core.states import INSPECTING, INSPECTWAIT
 from baremetal_backend.drivers.base import DriverTask
 from baremetal_backend.drivers.discoverd import attempt as attempts
@@ -113,18 +113,20 @@ class Finishing:
             status = status_of(self._equipment, uuid)
             if not self._given_up(uuid, attempt, status):
                 return
-            data = self._data(uuid, attempt)
+            if status is not None and attempt.owns(status):
+                data = self._data(uuid, attempt)
+            else:
+                status = None
         self._misses.forget(uuid)
         self._tries.forget(uuid)
         task = manager.shared(uuid)
         node = task.node
         if waits(node) or attempts.at(node) != attempt:
             return
-        if status is not None and not attempt.owns(status):
-            status = None
+        wanted = properties.settled(attempt.kept, attempt.owed, data)
         task.save(
             **attempts.written(node, None),
-            **_put_back_late(node, attempt, status, data),
+            **_put_back_late(node, wanted, status, data),
         )
 
     def owed(
@@ -135,7 +137,12 @@ class Finishing:
         ``status``: the record of that one. Errors: NoAnswer.
         """
         data = self._data(task.node.uuid, attempt)
-        return _put_back_late(task.node, attempt, status, data)
+        return _put_back_late(task.node, attempt.owed, status, data)
+
+    def keep(self, uuids: Container[str]) -> None:
+        """Remember nothing of other nodes."""
+        self._tries.keep(uuids)
+        self._misses.keep(uuids)
 
     def _given_up(
         self, uuid: str, attempt: Attempt, status: Status | None
@@ -209,7 +216,8 @@ class Finishing:
             # Such as the power off with which the service ends: whoever
             # waits for it here keeps a thread from other nodes.
             raise NodeLocked(uuid, node.reservation)
-        wanted = properties.restored(node.properties, attempt.kept, data)
+        had = properties.settled(attempt.kept, attempt.owed, data)
+        wanted = properties.restored(node.properties, had, data)
         if wanted == node.properties:
             return node
         names = (
@@ -229,15 +237,14 @@ def waits(node: Node) -> bool:
 
 
 def _put_back_late(
-    node: Node, attempt: Attempt, status: Status | None, data: Data | None
+    node: Node, had: Json, status: Status | None, data: Data | None
 ) -> dict[str, Any]:
     """Changes for a node that has not waited for this end."""
     ended_well = status is not None and status.finished and not status.error
     if data is None and not ended_well:
         # What is there is rather an operator's, by now.
         return {}
-    kept = attempt.kept
-    return {"properties": properties.restored(node.properties, kept, data)}
+    return {"properties": properties.restored(node.properties, had, data)}
 
 
 def _keep(uuid: str, data: Data, manager: Manager) -> None:

@@ -65,15 +65,14 @@ class DiscoverdInspect(base.InspectInterface):
 
     def _attempt(self, node: Node) -> Attempt:
         kept: dict[str, Any] = {}
-        owes = False
+        owed: dict[str, Any] = {}
         if not self.settings.discoverd.overwrite_existing:
             kept = properties.kept(node.properties)
-            # What an earlier attempt that failed has not put back yet.
             earlier = attempts.at(node)
             if earlier is not None:
-                kept |= earlier.kept
-                owes = earlier.asked
-        return Attempt(str(uuid.uuid4()), kept, owes=owes)
+                asked = earlier.kept if earlier.asked else {}
+                owed = {**asked, **earlier.owed}
+        return Attempt(str(uuid.uuid4()), kept, owed=owed)
 
     def continue_inspection(self, task: DriverTask) -> None:
         """The attempt is over."""

@@ -8,7 +8,8 @@ record that a page ended with can be gone when the next one is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from baremetal_backend.drivers.discoverd import reading
@@ -52,16 +53,24 @@ def _read(
         page = reading.page(_page(fetch, marker, limit))
         if full is None:
             full = len(page)
-        found.update(
-            (uuid, reading.status(record, uuid))
-            for uuid, record in page
-            if uuid in wanted
-        )
+        found.update(_readable(page, wanted))
         if len(page) < full or not page or len(found) == len(wanted):
             return found
-        if page[-1][0] == marker:
+        last = next((uuid for uuid, _ in reversed(page) if uuid), marker)
+        if last == marker:
             raise ValueError("the list does not go on")
-        marker = page[-1][0]
+        marker = last
+
+
+def _readable(
+    page: list[tuple[str | None, object]], wanted: frozenset[str]
+) -> Iterator[tuple[str, Status]]:
+    """Records that make sense; the others' nodes are asked for singly."""
+    for uuid, record in page:
+        if uuid is None or uuid not in wanted:
+            continue
+        with contextlib.suppress(ValueError):
+            yield uuid, reading.status(record, uuid)
 
 
 class _MarkerGone(Exception):

@@ -14,7 +14,8 @@ others.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import threading
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -29,10 +30,15 @@ from baremetal_backend.core.states import (
     INSPECTFAIL,
     INSPECTING,
     INSPECTWAIT,
+    MANAGEABLE,
 )
 from baremetal_backend.drivers.base import DriverTask, Interface
 from baremetal_backend.drivers.discoverd import attempt as attempts
-from baremetal_backend.drivers.discoverd.asking import status_of, statuses_of
+from baremetal_backend.drivers.discoverd.asking import (
+    is_of_one_node,
+    status_of,
+    statuses_of,
+)
 from baremetal_backend.drivers.discoverd.attempt import Attempt
 from baremetal_backend.drivers.discoverd.errors import NoAnswer
 from baremetal_backend.drivers.discoverd.finishing import Finishing
@@ -76,19 +82,24 @@ class Polling:
         self._finishing = Finishing(equipment)
         self._starting = Starting(equipment, self._finishing)
         self._misses = Repeats()
+        # Nodes that a poll found, until nothing is left to do for them.
+        self._followed: frozenset[str] = frozenset()
+        self._settled: set[str] = set()
         # Node to what went wrong with it the last time.
         self._said: dict[str, str] = {}
+        self._lock = threading.Lock()
 
     # -- what is done regularly -----------------------------------------------
 
     def poll(self, interface: Interface, manager: Manager) -> None:
         """See how all inspections of this conductor's nodes are doing."""
         rows = {row.uuid: row for row in _open(interface, manager)}
-        self._misses.keep(rows)
-        self._said = {
-            uuid: said for uuid, said in self._said.items() if uuid in rows
-        }
-        if not rows or not self._equipment.may_poll():
+        left = self._left(rows)
+        if not (rows or left) or not self._equipment.may_poll():
+            return
+        for uuid in left:
+            self._equipment.begin(uuid, partial(self._polled, uuid, manager))
+        if not rows:
             return
         try:
             found = statuses_of(self._equipment, rows, len(rows))
@@ -101,6 +112,29 @@ class Polling:
             len(rows),
             begun,
         )
+
+    def _left(self, rows: Collection[str]) -> frozenset[str]:
+        """Nodes that were followed and are elsewhere now.
+
+        Their attempts may still be there: somebody managed, deployed or
+        changed them before the service had given them up.
+        """
+        with self._lock:
+            left = self._followed - set(rows) - self._settled
+            self._settled.clear()
+            self._followed = left.union(rows)
+            self._said = {
+                uuid: said
+                for uuid, said in self._said.items()
+                if uuid in self._followed
+            }
+        for memory in (self._misses, self._starting, self._finishing):
+            memory.keep(self._followed)
+        return left
+
+    def _settle(self, uuid: str) -> None:
+        with self._lock:
+            self._settled.add(uuid)
 
     def _follow(
         self,
@@ -131,15 +165,18 @@ class Polling:
     def tick(self, manager: Manager) -> None:
         """Look at the nodes for which it is time."""
         for uuid in self._equipment.take_due():
-            self._equipment.begin(uuid, partial(self.work, uuid, manager))
+            work = partial(self.work, uuid, manager)
+            if not self._equipment.begin(uuid, work):
+                self._equipment.mark_due(uuid, _BEGINS_AGAIN)
 
     # -- one node, in a thread of the equipment -------------------------------
 
     def _polled(
-        self, uuid: str, manager: Manager, listed: Status | None
+        self, uuid: str, manager: Manager, listed: Status | None = None
     ) -> None:
         """For nodes that need not be tried while the service is away."""
-        if self._equipment.may_poll():
+        ended = listed is not None and listed.finished
+        if ended or self._equipment.may_poll():
             self.work(uuid, manager, listed)
 
     def work(
@@ -153,11 +190,13 @@ class Polling:
         try:
             self._attend(uuid, manager, listed)
         except NoAnswer as error:
+            if is_of_one_node(self._equipment, error):
+                fault = error
             LOG.debug(
                 "Node %s: is asked for at the next poll: %s", uuid, error
             )
         except NodeNotFound:
-            self._misses.forget(uuid)
+            self._settle(uuid)
         except ShuttingDown as error:
             LOG.debug("Node %s: is left to others: %s", uuid, error)
         except Conflict as error:
@@ -170,7 +209,8 @@ class Polling:
         except Exception as error:
             fault = error
         else:
-            self._said.pop(uuid, None)
+            with self._lock:
+                self._said.pop(uuid, None)
         if fault is not None:
             self._complain(uuid, fault)
 
@@ -184,7 +224,7 @@ class Polling:
             if attempt is not None:
                 self._equipment.mark_due(uuid, _BEGINS_AGAIN)
         elif node.provision_state != INSPECTWAIT:
-            self._finishing.clean_up(task, manager)
+            self._left_behind(task, attempt, manager)
         elif node.inspect_interface not in self._names:
             LOG.debug("Node %s: is inspected by others now.", uuid)
         elif node.reservation is not None:
@@ -193,6 +233,16 @@ class Polling:
             self._finishing.refuse(task, NEVER_BEGUN, manager)
         else:
             self._judged(task, attempt, manager, listed)
+
+    def _left_behind(
+        self, task: DriverTask, attempt: Attempt | None, manager: Manager
+    ) -> None:
+        node = task.node
+        if attempt is None:
+            self._settle(node.uuid)
+        elif node.provision_state == INSPECTFAIL or node.reservation is None:
+            self._finishing.clean_up(task, manager)
+        # Else the next poll: a deployment, say, takes its time.
 
     def _judged(
         self,
@@ -225,8 +275,9 @@ class Polling:
         sentence = (
             f"{type(error).__name__}: {error}" if foreign else str(error)
         )
-        known = self._said.get(uuid) == sentence
-        self._said[uuid] = sentence
+        with self._lock:
+            known = self._said.get(uuid) == sentence
+            self._said[uuid] = sentence
         LOG.log(
             logging.DEBUG if known else logging.ERROR,
             "Node %s: its inspection can't be followed: %s",
@@ -237,10 +288,14 @@ class Polling:
 
 
 def _open(interface: Interface, manager: Manager) -> list[Any]:
-    """Rows of nodes that wait, or that an attempt was left at."""
+    """Rows of nodes that wait, or that an attempt was left at.
+
+    Those that are managed since: also after a start of this conductor.
+    """
+    states = (INSPECTWAIT, INSPECTFAIL, MANAGEABLE)
     rows = manager.nodes(
         interface,
-        filters={"provision_state_in": (INSPECTWAIT, INSPECTFAIL)},
+        filters={"provision_state_in": states},
         fields=("provision_state", "driver_internal_info"),
     )
     return [

@@ -47,6 +47,24 @@ def restored(
     return result
 
 
+def settled(kept: Json, owed: Json, found: Json | None) -> dict[str, Any]:
+    """What a node is to have, of which an earlier attempt owes something.
+
+    ``kept``: what it had when this attempt began; ``owed``: what it had
+    before the earlier one. That counts where the node had, in between, what
+    the service ``found``: nobody else wrote it then.
+    """
+    return {
+        name: owed[name]
+        if name in owed
+        and found is not None
+        and name in _FOUND
+        and _is_theirs(name, value, found)
+        else value
+        for name, value in kept.items()
+    }
+
+
 def _is_theirs(name: str, present: Any, found: Json | None) -> bool:
     # The service writes text, whatever it collected.
     return found is None or str(present) == str(found.get(name))
@@ -85,4 +103,4 @@ def inventory(data: Mapping[str, Any]) -> Inventory:
     return Inventory(inner if isinstance(inner, Mapping) else {}, rest)
 
 
-__all__ = ["inventory", "kept", "restored"]
+__all__ = ["inventory", "kept", "restored", "settled"]

@@ -30,11 +30,17 @@ def status(body: object, uuid: str) -> Status:
     )
 
 
-def page(body: object) -> list[tuple[str, object]]:
-    """A list's page: each node and its record, unread. Errors: ValueError."""
+def page(body: object) -> list[tuple[str | None, object]]:
+    """A list's page: each node and its record, unread.
+
+    None: the record does not name its node. Errors: ValueError.
+    """
     if not isinstance(body, list):
         raise ValueError("the list of records is none")
-    return [(_node(one), one) for one in body]
+    found = [(_node(one), one) for one in body]
+    if found and not any(uuid for uuid, _ in found):
+        raise ValueError("no record of the list names its node")
+    return found
 
 
 def collected(body: object) -> dict[str, Any]:
@@ -42,11 +48,9 @@ def collected(body: object) -> dict[str, Any]:
     return _object(body, "what was collected")
 
 
-def _node(body: object) -> str:
-    uuid = _text(_object(body, "a record"), "uuid")
-    if not uuid:
-        raise ValueError("a record does not name its node")
-    return uuid
+def _node(body: object) -> str | None:
+    uuid = body.get("uuid") if isinstance(body, dict) else None
+    return uuid if isinstance(uuid, str) and uuid else None
 
 
 def _object(body: object, what: str) -> dict[str, Any]:

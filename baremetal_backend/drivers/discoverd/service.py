@@ -67,6 +67,8 @@ class InspectionEquipment(base.Equipment):
         self._due: dict[str, float] = {}
         self._availability = availability.ANSWERS
         self._stopped = False
+        #: Whether the service answered the last question for all records.
+        self.lists = False
 
     # -- the process ---------------------------------------------------------
 

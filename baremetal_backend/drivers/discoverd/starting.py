@@ -11,11 +11,13 @@ an answer that was lost or an error, is found by its record.
 from __future__ import annotations
 
 import logging
+from collections.abc import Container
 from dataclasses import replace
 
 from baremetal_backend.core.errors import Conflict, Unavailable
 from baremetal_backend.drivers.base import DriverTask
 from baremetal_backend.drivers.discoverd import attempt as attempts
+from baremetal_backend.drivers.discoverd import properties
 from baremetal_backend.drivers.discoverd.asking import status_of
 from baremetal_backend.drivers.discoverd.attempt import Attempt
 from baremetal_backend.drivers.discoverd.errors import NoAnswer, Refusal
@@ -63,10 +65,12 @@ class Starting:
         """
         uuid, changes = task.node.uuid, {}
         asked = attempt.asking(status)
-        if attempt.owes and (status is None or status.finished):
+        if attempt.owed and (status is None or status.finished):
             # A record that is replaced tells no more what it wrote.
             changes = self._finishing.owed(task, attempt, status)
-            asked = replace(asked, owes=False)
+            present = changes.get("properties", task.node.properties)
+            kept = properties.kept(present)
+            asked = replace(asked, kept=kept, owed={})
         if asked != attempt:
             task.save(**changes, **attempts.written(task.node, asked))
         failed: NoAnswer | Refusal | None = None
@@ -85,6 +89,11 @@ class Starting:
                 shown_url(self._url),
             )
             self.note(task, asked)
+
+    def keep(self, uuids: Container[str]) -> None:
+        """Remember nothing of other nodes."""
+        self._busy.keep(uuids)
+        self._unanswered.keep(uuids)
 
     @property
     def _url(self) -> str:

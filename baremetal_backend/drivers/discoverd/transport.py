@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import requests
@@ -20,6 +23,8 @@ import urllib3
 from keystoneauth1 import loading
 from keystoneauth1.session import Session
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from baremetal_backend.conf.discoverd import DiscoverdSettings
 from baremetal_backend.drivers.discoverd.errors import (
@@ -113,14 +118,26 @@ class _Adapter(HTTPAdapter):
         super().__init__(pool_maxsize=connections)
         self._root = root
 
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Arguments: those of HTTPAdapter."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Arguments: those of HTTPAdapter."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Errors: NoAnswer. Arguments: those of HTTPAdapter."""
         request: requests.PreparedRequest = args[0]
         connect, read = kwargs["timeout"]
         until = time.monotonic() + connect + read
         try:
-            response = super().send(*args, **{**kwargs, "stream": True})
-            response.raw = io.BytesIO(_body(response.raw, until))
+            with _ending(until):
+                response = super().send(*args, **{**kwargs, "stream": True})
+                response.raw = io.BytesIO(_body(response.raw, until))
         except (
             OSError,
             requests.RequestException,
@@ -183,6 +200,112 @@ _LATE: Final = (
     urllib3.exceptions.TimeoutError,
     TimeoutError,
 )
+
+
+class _Deadline:
+    """Ends the read of an answer when its time is over.
+
+    A time-out of a socket begins anew with each byte. Owned by the thread of
+    the request; its timer only calls ``pass_by``.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._passed = False
+
+    def read_from(self, connection: socket.socket) -> None:
+        """The answer comes from here."""
+        with self._lock:
+            self._socket = connection
+            if self._passed:
+                self._shut()
+
+    def pass_by(self) -> None:
+        """The time is over: whoever reads sees the end."""
+        with self._lock:
+            self._passed = True
+            self._shut()
+
+    def end(self) -> bool:
+        """Nothing is read any more; whether the time was over by then."""
+        with self._lock:
+            self._socket = None
+            return self._passed
+
+    def _shut(self) -> None:
+        if isinstance(self._socket, socket.socket):
+            with suppress(OSError):
+                # Not that of TLS, which would read on without it.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _Request(threading.local):
+    """What this thread waits for."""
+
+    deadline: _Deadline | None = None
+
+
+_request: Final = _Request()
+
+
+@contextmanager
+def _ending(until: float) -> Iterator[None]:
+    """One request. Errors: _TooSlow in place of all when it is over."""
+    deadline = _Deadline()
+    timer = threading.Timer(until - time.monotonic(), deadline.pass_by)
+    timer.name = "baremetal-discoverd-deadline"
+    timer.daemon = True
+    timer.start()
+    _request.deadline = deadline
+    try:
+        yield
+    except (
+        OSError,
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+    ) as error:
+        if deadline.end():
+            raise _TooSlow from error
+        raise
+    finally:
+        late = deadline.end()
+        _request.deadline = None
+        timer.cancel()
+    if late:
+        # It may have looked like the end of the answer.
+        raise _TooSlow
+
+
+class _Ending:
+    """A connection whose answers end with the deadline of the request."""
+
+    sock: Any
+
+    def getresponse(self) -> Any:
+        """As urllib3's."""
+        if _request.deadline is not None and self.sock is not None:
+            _request.deadline.read_from(self.sock)
+        return super().getresponse()  # type: ignore[misc]
+
+
+class _Connection(_Ending, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Ending, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+_POOLS: Final = {"http": _Pool, "https": _TlsPool}
 
 
 def _normal(url: str) -> str:

@@ -9,7 +9,7 @@ from baremetal_backend.core.errors import (
     InvalidParameterValue,
     InvalidStateRequested,
 )
-from baremetal_backend.core.states import STATES, Kind
+from baremetal_backend.core.states import STATES
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,33 @@ def test_the_target_is_shown_at_once_and_gone_when_reached(
     "state",
     [name for name in STATES if name not in ("cleaning", "clean wait")],
 )
-def test_why_a_node_failed_is_not_forgotten_when_it_is_switched(world, state):
+def test_why_an_inspection_failed_is_not_forgotten_by_a_switch(world, state):
     node = world.node(state, power_state="power on", last_error="no ramdisk")
     world.conductor.change_node_power_state(node.uuid, "power off")
     world.idle()
     seen = world.get(node)
     assert seen.power_state == "power off"
-    failed = STATES[state].kind is Kind.FAILED
-    assert seen.last_error == ("no ramdisk" if failed else None)
+    kept = state == "inspect failed"
+    assert seen.last_error == ("no ramdisk" if kept else None)
+
+
+def test_a_missed_target_is_forgotten_when_a_failed_node_is_switched(world):
+    node = world.node(
+        "deploy failed",
+        power_state="power on",
+        driver_info={"fake_power_fail": "relay stuck"},
+    )
+    world.conductor.change_node_power_state(node.uuid, "power off")
+    world.idle()
+    assert "relay stuck" in world.get(node).last_error
+    seen = world.get(node)
+    world.storage.nodes.change(
+        node.uuid, {"driver_info": {}}, seen_version=seen.version
+    )
+    world.conductor.change_node_power_state(node.uuid, "power off")
+    world.idle()
+    assert world.get(node).power_state == "power off"
+    assert world.get(node).last_error is None
 
 
 def test_a_failed_node_says_that_it_could_not_be_switched(world):

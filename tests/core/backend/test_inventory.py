@@ -26,7 +26,11 @@ def test_what_has_neither_secrets_nor_odd_numbers_stays_as_it_is():
 @pytest.mark.parametrize(
     "key",
     ["password", "ipmi_password", "IPMI_PASSWORD", "admin_passwd",
-     "passphrase", "client_secret", "secret_key", "auth_token", "token"],
+     "passphrase", "client_secret", "secret_key", "auth_token", "token",
+     "pass", "ipmi_pass", "bmc-pass", "userPass", "pwd", "PWD", "adminPwd",
+     "bmcpassword", "passwords", "private_key", "privateKey", "private-key",
+     "api_key", "apiKey", "APIKey", "apikey", "X-Api-Key", "credential",
+     "credentials", "bmcCredentials", "token_value", "accessToken", "tokens"],
 )  # fmt: skip
 def test_a_secret_is_masked_wherever_it_is(key):
     found = Inventory({"bmc": [{key: "calvin"}]}, {key: "calvin"})
@@ -38,14 +42,34 @@ def test_a_secret_is_masked_wherever_it_is(key):
     [
         {"password": None},
         {"password": ""},
+        {"password": []},
+        {"credentials": {}},
         {"password_set": True},
-        {"token_ring": "none"},
-        {"passwords": {"count": 3}},
+        {"password_set": False},
+        {"bypass": "on"},
+        {"passthrough": "none"},
+        {"Compass": "north"},
+        {"tokenizer": "none"},
+        {"public_key": "ssh-rsa AAAA"},
+        {"key": "a"},
+        {"secure_boot": "on"},
     ],
     ids=str,
 )
 def test_what_only_sounds_like_a_secret_is_shown(harmless):
     assert fit(Inventory(harmless, {})).inventory == harmless
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["calvin", 1234, 0, 1.5, math.nan, ["calvin"], {"value": "calvin"}],
+    ids=str,
+)
+def test_a_secret_is_masked_whatever_its_type(value):
+    found = Inventory({"credentials": value}, {"bmc": {"password": value}})
+    assert fit(found) == Inventory(
+        {"credentials": MASK}, {"bmc": {"password": MASK}}
+    )
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])

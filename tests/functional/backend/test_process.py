@@ -196,7 +196,7 @@ def test_dbsync_brings_a_new_database_up_once(tmp_path):
     first = run("--config-file", str(conf), module="dbsync")
     assert (first.returncode, first.stdout.splitlines()[-1]) == (
         0,
-        "The database was at nothing, now at 0002.",
+        "The database was at nothing, now at 0003.",
     )
     second = run("--config-file", str(conf), module="dbsync")
     assert "already" in second.stdout

@@ -16,10 +16,9 @@ from tests.functional.inspection.conftest import MakePair
 from tests.functional.inspection.service import OFF, ON, POLL, Machine, Pair
 
 COUNT = 50
-#: Seconds between two polls, while the fifty are inspected; a tenth of it,
-#: by which polls may be late by chance; and what whole-second timestamps and
-#: a busy host may add.
-PERIOD, JITTER, SLACK = 10, 1, 3
+#: Seconds between two polls, while the fifty are inspected; and what
+#: whole-second timestamps and a busy host may add.
+PERIOD, SLACK = 10, 3
 
 #: What some of the nodes have already, and no ramdisk would find.
 EXISTING: Mapping[str, Any] = {
@@ -155,7 +154,7 @@ def test_each_ends_with_the_poll_after_the_service_finished_it(
         - seconds(finished[machine.uuid]["finished_at"])
         for machine in inspected
     }
-    assert max(late.values()) <= PERIOD + JITTER + SLACK
+    assert max(late.values()) <= PERIOD + SLACK
     for machine in inspected:
         node = nodes[machine.uuid]
         assert seconds(node["inspection_finished_at"]) >= seconds(

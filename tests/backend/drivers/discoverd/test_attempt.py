@@ -36,9 +36,12 @@ def test_the_record_from_before_is_not_the_attempts():
 
 
 def test_a_start_in_the_second_of_the_last_one_is_told_by_its_end():
-    asked = NEW.asking(status("1", "1"))
-    assert asked.owns(status("1"))
-    assert asked.owns(status("1", "9"))
+    begun = NEW.asking(status("1", "1")).begun()
+    assert begun.owns(status("1", "9"))
+
+
+def test_an_old_record_that_is_gone_through_again_is_still_the_old_one():
+    assert not NEW.asking(status("1", "2")).owns(status("1", "9"))
 
 
 def test_one_that_went_on_when_it_was_asked_stays_another_ones():
@@ -80,7 +83,9 @@ TIMES = st.none() | st.text(max_size=3)
     st.none() | st.builds(Seen, TIMES, TIMES, st.booleans()),
 )
 def test_what_was_written_down_is_read_again(asked, answered, before):
-    attempt = Attempt("x", {"cpus": "4"}, asked, answered, before, asked)
+    attempt = Attempt(
+        "x", {"cpus": "4"}, asked, answered, before, {"cpus": "2"}
+    )
     node = Node(uuid="n", driver="d", driver_internal_info={"other": 1})
     changes = attempts.written(node, attempt)
     assert attempts.read(changes["driver_internal_info"]) == attempt

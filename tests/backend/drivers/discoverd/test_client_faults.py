@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -86,8 +89,6 @@ class TestRubbish:
             b'{"introspection": [17]}',
             b'{"introspection": [{"finished": true}]}',
             b'{"introspection": [{"uuid": ["a"], "finished": true}]}',
-            b'{"introspection": [{"uuid": "%s", "finished": 2}]}'
-            % NODE.encode(),
         ],
         ids=lambda body: repr(body[:50]),
     )
@@ -95,6 +96,10 @@ class TestRubbish:
         service.say(LIST, Answer(200, body))
         assert no_answer(client.statuses, [NODE]).trouble == "rubbish"
         assert client.statuses([NODE])
+
+    def test_a_record_of_rubbish_is_left_out_of_a_list(self, service, client):
+        service.add("other", finished="perhaps")
+        assert list(client.statuses([NODE, "other"])) == [NODE]
 
     def test_rubbish_about_a_node_that_nobody_wants_hurts_nobody(
         self, service, client
@@ -297,6 +302,36 @@ class TestLostAnswers:
         assert error.trouble == "unreachable"
 
 
+@contextlib.contextmanager
+def trickling(begin: bytes) -> Iterator[str]:
+    """The address of a service that says this, and then goes on for long.
+
+    Each byte comes within any time-out for a read.
+    """
+    stopped = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(begin)
+                for _ in range(600):
+                    if stopped.wait(0.05):
+                        break
+                    peer.sendall(b"0")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        finally:
+            stopped.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(20)
+
+
 class TestLateAnswers:
     """The only ones that wait: each for half a second."""
 
@@ -347,6 +382,47 @@ class TestLateAnswers:
         begun = time.monotonic()
         assert no_answer(hurried.status, NODE).trouble == "timeout"
         assert time.monotonic() - begun < 15
+
+    @pytest.mark.parametrize(
+        "begin",
+        [
+            b"HTTP/1.1 200 OK\r\nX-Long: ",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ],
+        ids=["headers", "length of a chunk"],
+    )
+    def test_an_answer_that_never_gets_to_its_content_is_late(
+        self, service, begin
+    ):
+        with trickling(begin) as url:
+            hurried = {**self.QUICK, "connect_timeout": 1.0}
+            with client_of(service, service_url=url, **hurried) as client:
+                begun = time.monotonic()
+                error = no_answer(client.check)
+        assert error.trouble == "timeout"
+        assert time.monotonic() - begun < 15
+
+    def test_a_connection_is_used_again_after_a_late_answer(
+        self, service, hurried
+    ):
+        service.say(STATUS, Answer(200, RECORD, drip=0.2))
+        no_answer(hurried.status, NODE)
+        found = None
+        for _ in range(50):
+            with contextlib.suppress(NoAnswer):
+                found = hurried.status(NODE)
+                break
+        assert found is not None
+
+    def test_no_deadline_outlives_its_request(self, service, client):
+        for _ in range(5):
+            client.status(NODE)
+        assert not [
+            one
+            for one in threading.enumerate()
+            if one.name == "baremetal-discoverd-deadline"
+            and not one.finished.is_set()
+        ]
 
     def test_an_abort_has_ten_seconds_at_most(self, service):
         with client_of(service, request_timeout=600.0) as client:

@@ -208,7 +208,9 @@ def test_data_that_can_never_be_had_do_not_hold_the_node_up(site, caplog):
         for _ in range(3):
             site.poll()
     assert site.get(node).provision_state == "manageable"
-    assert [one.levelname for one in caplog.records] == ["WARNING"]
+    levels = [one.levelname for one in caplog.records]
+    assert levels == ["ERROR", "WARNING"]
+    assert "can't be followed: 504" in caplog.text
     assert "ends without what was collected: 504" in caplog.text
 
 

@@ -489,3 +489,65 @@ def test_quiet_polls_say_nothing(site, caplog):
         for _ in range(5):
             site.poll()
     assert caplog.records == []
+
+
+def test_what_a_person_changed_between_two_attempts_stays(site):
+    node = site.begun(properties={"cpus": "4"})
+    site.service.boot(node.uuid)
+    end_waits(site, 2000)
+    site.change(node, properties={"cpus": "64"})
+    node = site.act(node, "inspect")
+    site.soon(0)
+    site.poll(1)
+    site.finished(node)
+    site.poll()
+    assert site.get(node).provision_state == "manageable"
+    assert site.get(node).properties["cpus"] == "64"
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_node_that_is_managed_after_its_time_is_given_up_all_the_same(
+    site, away
+):
+    node = site.begun(properties={"cpus": "4"})
+    site.service.boot(node.uuid)
+    if away:
+        site.service.go_down()
+    end_waits(site, 2000)
+    if away:
+        site.poll()
+    node = site.act(node, "manage")
+    if away:
+        site.service.come_back()
+        site.poll(400)
+    site.poll()
+    assert site.service.count("abort") == 1
+    assert site.attempt(node) is None
+
+
+def test_a_node_that_others_inspect_after_its_time_is_given_up(site):
+    node = site.begun(properties={"cpus": "4"})
+    site.service.boot(node.uuid)
+    site.poll()
+    end_waits(site, 2000)
+    site.change(node, inspect_interface="fake")
+    site.poll()
+    assert site.service.count("abort") == 1
+    assert site.attempt(node) is None
+
+
+def test_a_record_that_can_not_be_read_is_nothing_to_other_nodes(site, caplog):
+    nodes = [site.begun() for _ in range(3)]
+    bad = site.begun()
+    site.service.forget(bad.uuid)
+    error = NoAnswer("500 for this one", "error", may_have_begun=False)
+    site.service.fail_next("status", error, bad.uuid, times=100)
+    for node in nodes:
+        site.finished(node)
+    with caplog.at_level(logging.INFO):
+        site.poll()
+        site.poll()
+    states = {site.get(node).provision_state for node in nodes}
+    assert states == {"manageable"}
+    assert caplog.text.count("500 for this one") == 1
+    assert "answers again" not in caplog.text

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from baremetal_backend.drivers.discoverd.pool import Threads
+from tests.fakes.inspection_service import HandPool
 
 PATIENCE = 20
 
@@ -49,6 +50,20 @@ def test_urgent_work_does_not_wait_for_other_work():
     assert done.wait(PATIENCE)
     pool.stop()
     assert order == ["end 1", "end 2", "start 1", "start 2"]
+
+
+def test_the_pool_of_tests_has_the_same_order():
+    pool, order = HandPool(), []
+    for name in ("start 1", "start 2"):
+        pool.put(lambda name=name: order.append(name))
+    for name in ("end 1", "end 2"):
+        pool.put(lambda name=name: order.append(name), urgent=True)
+    assert len(pool.waiting) == 4
+    assert pool.run() == 4
+    assert order == ["end 1", "end 2", "start 1", "start 2"]
+    pool.put(lambda: order.append("late"))
+    pool.stop()
+    assert pool.run() == 0
 
 
 def test_a_request_that_hangs_delays_the_stop_for_seconds_only(
