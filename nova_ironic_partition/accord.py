@@ -15,7 +15,12 @@ from oslo_log import log as logging
 
 from nova_ironic_partition.conf import Settings
 from nova_ironic_partition.core import hearsay
-from nova_ironic_partition.core.epoch import Announcement, Difference, Epoch
+from nova_ironic_partition.core.epoch import (
+    LAST_TURN,
+    Announcement,
+    Difference,
+    Epoch,
+)
 from nova_ironic_partition.core.hearsay import Hearsay, Sighting, Standing
 from nova_ironic_partition.core.identity import HostName
 from nova_ironic_partition.core.membership import View
@@ -94,26 +99,40 @@ class Accord:
         :returns: how many of the peers announce this service's epoch.
         """
         ours = self._standing.epoch
+        silent = self._named.keys() - heard.keys()
+        agree = {
+            host
+            for host in self._named.keys() - silent
+            if heard[host].epoch == ours
+        }
         # Whoever was named is not cleared by being about to change its mind.
-        found = {
+        left = {
             host: difference
             for host, difference in self._named.items()
-            if host in heard and heard[host].epoch != ours
+            if host not in silent | agree
         }
+        found = dict(left)
         found.update(
             hearsay.disagreements(
                 self._standing, peers, heard, settings.settle_time
             )
         )
-        if found and found != self._named:
+        if silent:
+            LOG.info(
+                "Not heard any more: %s. When last heard: %s.",
+                ", ".join(map(str, sorted(silent))),
+                "; ".join(self._named[host].what for host in sorted(silent)),
+            )
+        if found and (agree or found != left):
             LOG.warning(
                 "Peers do not see what this service sees: %s. %s",
                 "; ".join(found[host].what for host in sorted(found)),
                 _advice(found),
             )
-        elif self._named and not found:
+        elif agree:
             LOG.info(
-                "The peers see what this service sees again, epoch %s.",
+                "Peers that see what this service sees again: %s; epoch %s.",
+                ", ".join(map(str, sorted(agree))),
                 ours.digest,
             )
         self._named = found
@@ -123,7 +142,7 @@ class Accord:
 
     def announce(self, me: HostName, snapshot: Snapshot) -> None:
         """From now on, what the resource tracker runs with is this."""
-        self._turn = (self._turn or 0) + 1
+        self._turn = (self._turn or 0) % LAST_TURN + 1
         self._posting = Posting(
             hearsay.rows_to_write(
                 snapshot.claimed, snapshot.nodes.keys() - snapshot.claimed

@@ -16,7 +16,11 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_ironic_partition.core.identity import HostName, PartitionKey
-from nova_ironic_partition.core.ring import DEFAULT_POINTS, NOVA_POINTS
+from nova_ironic_partition.core.ring import (
+    DEFAULT_POINTS,
+    MOST_POINTS,
+    NOVA_POINTS,
+)
 from nova_ironic_partition.core.snapshot import Scope
 
 IRONIC_OPTS = [
@@ -57,7 +61,7 @@ PARTITION_OPTS = [
         "ring_points",
         default=DEFAULT_POINTS,
         min=1,
-        max=65536,
+        max=MOST_POINTS,
         mutable=True,
         help="Positions of each host on the hash ring; must be the same on "
         "all peers. More points spread the nodes more evenly. "

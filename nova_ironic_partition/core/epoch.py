@@ -18,13 +18,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from nova_ironic_partition.core.identity import HostName, PartitionKey
-from nova_ironic_partition.core.ring import Ring
+from nova_ironic_partition.core.ring import MOST_POINTS, Ring
 
 #: Of the written form. A service that reads another one treats the writer
 #: as one that announces nothing.
 FORMAT = 1
 #: Characters. Nova keeps it in a column of 64 KiB, beside other statistics.
 LONGEST = 32_768
+#: After it a host begins at 1 again. Exact in whatever reads JSON.
+LAST_TURN = 2**53 - 1
+#: Characters; of the column in which Ironic keeps it.
+LONGEST_SHARD = 255
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,6 +76,13 @@ class Epoch:
         """The member that a service with this epoch leaves a free node to."""
         return _ring(self.live, self.points).owner(node_id)
 
+    def could_name(self, host: HostName) -> bool:
+        """Would this service know of the host, if it was to have nodes?
+
+        Without a list of peers it knows those only that have a node already.
+        """
+        return self.peers is not None or host.key in self.live
+
     def lists(self, other: Epoch) -> bool:
         """Does it look at each node that the other one looks at?"""
         return self.key in (None, other.key) and self.shard in (
@@ -96,7 +107,8 @@ class Announcement:
     It is true at the moment in which it is written: the service reports the
     free nodes that this epoch gives it, and no others.
 
-    :param turn: larger in each later announcement of the host.
+    :param turn: larger in each later announcement of the host, up to
+        :data:`LAST_TURN`.
     """
 
     host: HostName
@@ -119,26 +131,29 @@ class Announcement:
 
 
 def read(text: object) -> Announcement | None:
-    """An announcement, or ``None`` for what is none in this format."""
+    """An announcement, or ``None`` for what is none in this format.
+
+    Whatever can write to Nova's database wrote the text. Names pass the
+    checks of configured ones and numbers are bounded, so that nothing that
+    is done with the epoch fails.
+    """
     if not isinstance(text, str) or len(text) > LONGEST:
         return None
     try:
         found = json.loads(text)
-        if found["v"] != FORMAT:
+        if _number(found["v"], LAST_TURN) != FORMAT:
             return None
         return Announcement(
-            HostName(_text(found["host"])),
-            _number(found["turn"]),
-            Epoch(
-                key=None if found["key"] is None else _text(found["key"]),
-                shard=None
-                if found["shard"] is None
-                else _text(found["shard"]),
-                peers=None
-                if found["peers"] is None
-                else tuple(map(_text, found["peers"])),
-                live=tuple(map(_text, found["live"])),
-                points=_number(found["points"]),
+            _host(found["host"]),
+            _number(found["turn"], LAST_TURN),
+            Epoch.of(
+                None
+                if found["key"] is None
+                else PartitionKey(_text(found["key"])),
+                None if found["shard"] is None else _shard_of(found["shard"]),
+                None if found["peers"] is None else _hosts(found["peers"]),
+                _hosts(found["live"]),
+                _number(found["points"], MOST_POINTS),
             ),
         )
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -151,8 +166,26 @@ def _text(value: Any) -> str:
     return value
 
 
-def _number(value: Any) -> int:
-    if type(value) is not int or value < 1:
+def _host(value: Any) -> HostName:
+    return HostName.configured(_text(value))
+
+
+def _hosts(value: Any) -> list[HostName]:
+    if not isinstance(value, list):
+        raise TypeError
+    return [_host(name) for name in value]
+
+
+def _shard_of(value: Any) -> str:
+    shard = _text(value)
+    # Half a surrogate pair is a string, but no text: it has no bytes.
+    if len(shard) > LONGEST_SHARD or not shard.encode():
+        raise ValueError
+    return shard
+
+
+def _number(value: Any, most: int) -> int:
+    if type(value) is not int or not 1 <= value <= most:
         raise TypeError
     return value
 

@@ -206,12 +206,14 @@ def _unheld(holder: HostName | None, evidence: Evidence) -> Verdict:
 
 
 def _speaks(holder: HostName, said: Sighting, evidence: Evidence) -> bool:
-    """Is this node spoken of, by a host that can still speak?
+    """Is this node spoken of, by a host that knows us and can still speak?
 
     A host announces in nodes that it reports. Who has given away the last of
     them is silent, and its old words stay in the rows.
     """
     if not said.epoch.lists(evidence.epoch):
+        return False
+    if not said.epoch.could_name(evidence.me):
         return False
     lately = said.heard_at >= evidence.view.since and not said.overdue(
         evidence.now, evidence.settle_time

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Peers tell each other what they believe, and say who believes otherwise."""
 
+import json
 import logging
 
 import pytest
@@ -168,6 +169,70 @@ def test_who_was_named_is_not_cleared_by_another_mistake(caplog):
     found = said(caplog)
     assert {level for level, _ in found} == {"WARNING"}
     assert sum("c1's peer_list lacks c2" in text for _, text in found) == 2
+
+
+def test_who_falls_silent_is_not_said_to_agree(caplog):
+    caplog.set_level(logging.INFO)
+    world, (c1, c2, c3) = cloud(nodes=90)
+    pass_time(world, [c1, c2, c3], 300)
+    c1.reload(["c1", "c2"])
+    pass_time(world, [c1, c2, c3], 600)
+    said(caplog)
+    pass_time(world, [c2, c3], 900)
+    line = "Not heard any more: c1. When last heard: c1's peer_list lacks c3."
+    assert said(caplog) == [("INFO", line)] * 2
+
+
+def test_one_that_agrees_is_told_from_one_that_falls_silent(caplog):
+    caplog.set_level(logging.INFO)
+    world, (c1, c2, c3) = cloud(nodes=90)
+    pass_time(world, [c1, c2, c3], 300)
+    c1.reload(["c1", "c3"])
+    c2.reload(["c2", "c3"])
+    pass_time(world, [c1, c2, c3], 600)
+    said(caplog)
+    pass_time(world, [c2, c3], 900)
+    silent = said(caplog)
+    assert [level for level, _ in silent] == ["INFO"] * 2
+    assert all("Not heard any more: c1." in text for _, text in silent)
+    c2.reload(HOSTS)
+    pass_time(world, [c2, c3], 300)
+    words = "Peers that see what this service sees again"
+    digest = c3.partition.snapshot.epoch.digest
+    assert said(caplog) == [
+        ("INFO", f"{words}: c3; epoch {digest}."),
+        ("INFO", f"{words}: c2; epoch {digest}."),
+    ]
+
+
+def test_words_that_nobody_can_have_written_end_no_sweep():
+    world, peers = cloud(nodes=30)
+    c1, _, c3 = peers
+    pass_time(world, peers, 100)
+    c1.reload(["c1", "c3"])
+    c3.reload(["c1", "c3"])
+    words = json.loads(world.words[min(announced(world, "c2"))])
+    rows = announced(world, "c2")
+    for turn in range(5):
+        words.update(live=["\ud800"], turn=words["turn"] + 1000 + turn)
+        world.words.update(dict.fromkeys(rows, json.dumps(words)))
+        world.now += 10
+        for peer in peers:
+            peer.beat()
+        c1.run()
+
+
+def test_turns_begin_again_after_the_last():
+    world, peers = cloud()
+    pass_time(world, peers, 60)
+    for row in announced(world, "c1"):
+        words = {**json.loads(world.words[row]), "turn": epoch.LAST_TURN}
+        world.words[row] = json.dumps(words)
+    peers[0].start(HOSTS)
+    pass_time(world, peers, 30)
+    assert {
+        epoch.read(world.words[row]).turn for row in announced(world, "c1")
+    } == {3}
 
 
 def test_a_view_of_the_members_that_differs_is_named(caplog):

@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_ironic_partition.core.epoch import (
+    LAST_TURN,
     LONGEST,
+    LONGEST_SHARD,
     Announcement,
     Epoch,
     difference,
     read,
 )
 from nova_ironic_partition.core.identity import HostName, PartitionKey
-from nova_ironic_partition.core.ring import Ring
+from nova_ironic_partition.core.ring import MOST_POINTS, Ring
 
 NAMES = st.text("aBc1.-", min_size=1, max_size=5)
 HOSTS = st.lists(NAMES.map(HostName), max_size=5)
@@ -100,6 +102,68 @@ GOOD = json.loads(Announcement(C1, 17, OURS).write())
 )
 def test_what_is_no_announcement_is_nothing(text):
     assert read(text) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"v": True},
+        {"v": 1.0},
+        {"host": ""},
+        {"host": "\ud800"},
+        {"host": "c1\nERROR c2"},
+        {"host": "c" * 256},
+        {"turn": 0},
+        {"turn": LAST_TURN + 1},
+        {"key": "a b"},
+        {"key": "k" * 256},
+        {"shard": "\ud800"},
+        {"shard": ""},
+        {"shard": "s" * (LONGEST_SHARD + 1)},
+        {"peers": "abc"},
+        {"peers": {"c1": 1}},
+        {"peers": ["c1", ""]},
+        {"live": "abc"},
+        {"live": {"c1": 1}},
+        {"live": ["\ud800"]},
+        {"live": ["c 1"]},
+        {"points": MOST_POINTS + 1},
+        {"points": 10**30},
+        {"points": 32.0},
+    ],
+    ids=str,
+)
+def test_what_nobody_can_configure_is_not_read(changes):
+    assert read(json.dumps({**GOOD, **changes})) is None
+
+
+def test_what_is_read_is_normalised_as_what_is_configured():
+    text = json.dumps({**GOOD, "key": "A", "live": ["C2", "c1", "c2"]})
+    assert read(text).epoch == OURS
+
+
+ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 64)
+    | st.floats()
+    | st.text(st.characters(), max_size=3)
+    | st.sampled_from(["c1", "C1", "\ud800"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=2), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(GOOD)), ODD, max_size=2))
+def test_whatever_is_read_can_be_asked_and_told(changes):
+    found = read(json.dumps({**GOOD, "points": 32, **changes}))
+    if found is not None:
+        found.epoch.owner("n")
+        difference(found.host, found.epoch, OURS)
+        assert read(found.write()) == found
 
 
 @given(st.text() | st.dictionaries(st.text(), st.none()).map(json.dumps))

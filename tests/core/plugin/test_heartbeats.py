@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_ironic_partition.core.heartbeats import Heartbeats
+from nova_ironic_partition.core.heartbeats import FAR_APART, Heartbeats
 from nova_ironic_partition.core.identity import HostName
 from nova_ironic_partition.core.membership import ServiceRecord
 
@@ -57,8 +57,45 @@ def test_a_silent_service_lives_again_with_its_next_heartbeat():
     assert judged([*looks, (101, "3", False)])[2:] == [False, True]
 
 
-def test_looks_that_are_far_apart_do_not_kill():
-    looks = [(3600 * n, str(n), False) for n in range(4)]
+@given(
+    st.lists(
+        st.tuples(st.floats(FAR_APART * DOWN_TIME + 1, 7200), st.booleans()),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_between_looks_that_are_far_apart_nova_judges(steps):
+    """A change says that it lived at some time since, not that it lives."""
+    pauses, novas = zip(*steps, strict=True)
+    times = itertools.accumulate(pauses)
+    looks = [
+        (now, str(n), up)
+        for n, (now, up) in enumerate(zip(times, novas, strict=True))
+    ]
+    assert judged(looks) == list(novas)
+
+
+def test_who_died_between_looks_that_are_far_apart_stays_dead():
+    looks = [(0, "1", True), (600, "61", True), (1200, "62", False)]
+    looks += [(now, "62", False) for now in (1201, 1210, 1231, 1800)]
+    assert judged(looks) == [True, True] + [False] * 5
+
+
+def test_after_a_long_pause_the_next_change_is_believed_again():
+    looks = [(0, "1", False), (10, "2", False), (600, "61", False)]
+    looks += [(605, "61", False), (610, "62", False)]
+    assert judged(looks) == [False, True, False, False, True]
+
+
+def test_whose_heartbeat_stays_is_silent_however_far_apart_the_looks():
+    looks = [(600 * n, heartbeat, True) for n, heartbeat in enumerate("1222")]
+    assert judged(looks) == [True, True, False, False]
+
+
+@pytest.mark.parametrize("late", [0.1, 5, 29])
+def test_a_look_that_is_a_little_late_is_not_far_apart(late):
+    """Looks come once in a down time, with the defaults of Nova."""
+    looks = [((DOWN_TIME + late) * n, str(n), False) for n in range(4)]
     assert judged(looks)[1:] == [True, True, True]
 
 

@@ -22,9 +22,10 @@ GONE = HostName("gone")
 NODE = "6f2b3e0e-3f3b-4f57-9a5c-6a1f0e7c9f10"
 
 
-def epoch(live, *, key="a", points=32):
+def epoch(live, *, key="a", points=32, **changes):
     hosts = tuple(host.key for host in live)
-    return Epoch(key, None, hosts, hosts, points)
+    found = Epoch(key, None, hosts, hosts, points)
+    return dataclasses.replace(found, **changes)
 
 
 def evidence(live=(C1, C2), *, since=0.0, complete=True, **changes):
@@ -193,6 +194,14 @@ GIVES = (C1, C2)
         # Who announces another partition does not speak of this node.
         (said(OTHER, KEEPS, key="b"), {}, True, Rule.RING_TAKEN),
         (said(OTHER, KEEPS, key=None), {}, False, Rule.DISPUTED),
+        # Without a list of peers nobody knows a host that has no node yet.
+        (said(OTHER, KEEPS, peers=None), {}, True, Rule.RING_TAKEN),
+        (
+            said(OTHER, KEEPS, peers=None),
+            {"since": 970.0},
+            False,
+            Rule.HANDOVER,
+        ),
         # Its last nodes were given away: it has no row to say so in.
         (
             said(OTHER, KEEPS, row=NODE),
