@@ -63,7 +63,7 @@ def verdict(
 
 
 def epoch(live) -> Epoch:
-    return Epoch.of(None, None, None, live, 8)
+    return Epoch.of(None, None, (ME, PEER), live, 8)
 
 
 def sighting(live) -> Sighting:
