@@ -253,6 +253,9 @@ class Inspector:
     ) -> dict[str, Any]:
         """Wait until its record of a node is in one of these states.
 
+        It writes the name of an end before the end itself: that is waited
+        for as well.
+
         :raises TimedOut: with the record as it was last
         """
 
@@ -260,6 +263,8 @@ class Inspector:
             found = self.status(node)
             if found is None or found["state"] not in states:
                 return None
+            if found["state"] in ("finished", "error"):
+                return found if found["finished"] else None
             return found
 
         found = wait_for(
